@@ -1,0 +1,1 @@
+"""The domain of the service: sweeps, trials, storage, dispatch, analysis."""

@@ -1,0 +1,1 @@
+"""Training: stacked language models and their optimizers, on torch, numpy and safetensors alone."""

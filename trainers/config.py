@@ -1,0 +1,269 @@
+"""What one training run is: frozen values, complete and effective.
+
+A `TrainConfig` holds everything that can change the final loss and nothing else, so its canonical
+JSON is the identity of a trial. Runs with equal `stack_key` can be trained as one stack: all they
+may differ in is `hyperparameters` and `seed`.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+TRAINER_VERSION = 1
+"""Raised whenever a change of the code changes a final loss: it is part of every identity."""
+
+Precision = Literal["fp32", "bf16"]
+ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "constant"]
+QkNorm = Literal["width", "off"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameter:
+    """A number that may differ between the trials of one stack: default, range and what it does.
+
+    The range is `low <= value <= high`, without the bound itself where `open_low` / `open_high`.
+    """
+
+    default: float
+    low: float = 0.0
+    high: float = float("inf")
+    open_low: bool = False
+    open_high: bool = True
+    help: str = ""
+
+    def admits(self, value: float) -> bool:
+        """Whether the value lies in the range; NaN never does."""
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def rule(self, name: str) -> str:
+        """The range as a reader would write it: `0 <= momentum < 1`."""
+        left = f"{self.low:g} {'<' if self.open_low else '<='} {name}"
+        if self.high == float("inf"):
+            return f"{name} {'>' if self.open_low else '>='} {self.low:g}"
+        return f"{left} {'<' if self.open_high else '<='} {self.high:g}"
+
+
+TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
+    "lr": Hyperparameter(
+        default=1e-3, open_low=True, help="peak learning rate; the default is the optimizer's own"
+    ),
+    "weight_decay": Hyperparameter(
+        default=0.0,
+        high=1.0,
+        help="share of every weight removed per step at peak, independent of the learning rate",
+    ),
+    "warmup_fraction": Hyperparameter(
+        default=0.1, high=1.0, help="share of the steps spent warming up linearly"
+    ),
+    "lr_floor": Hyperparameter(
+        default=0.1,
+        high=1.0,
+        open_high=False,
+        help="share of the peak learning rate at which the schedule starts and ends",
+    ),
+    "grad_clip": Hyperparameter(
+        default=1.0, open_low=True, help="global norm to which gradients are clipped"
+    ),
+    "z_loss": Hyperparameter(
+        default=1e-4, help="weight of mean(logsumexp(logits)^2) in the training loss"
+    ),
+}
+"""Hyperparameters of every optimizer; defaults of the study (arXiv 2407.07972)."""
+
+SCHEDULE_HYPERPARAMETERS: Mapping[ScheduleName, frozenset[str]] = {
+    "warmup_cosine": frozenset({"warmup_fraction", "lr_floor"}),
+    "warmup_stable_decay": frozenset({"warmup_fraction", "lr_floor"}),
+    "constant": frozenset(),
+}
+"""Which of the training hyperparameters each schedule reads; the others have no effect under it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A decoder-only transformer. `width` is a multiple of `heads`; lengths are in tokens."""
+
+    width: int
+    layers: int
+    heads: int
+    sequence_length: int
+    vocabulary: int
+    """Rows of the token table; a data set may use fewer."""
+    qk_norm: QkNorm = "width"
+    """`width`: one LayerNorm over all heads of q and of k, as in the study's standard variant."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(
+                f"width must be heads times an even head width, "
+                f"but got width={self.width}, heads={self.heads}"
+            )
+
+    def num_parameters(self, *, embeddings: bool = True) -> int:
+        """Parameters in closed form; without the two token tables if `embeddings` is false."""
+        norms = 4 if self.qk_norm == "width" else 2
+        body = self.layers * (12 * self.width**2 + norms * self.width) + self.width
+        return body + 2 * self.vocabulary * self.width * embeddings
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """A token data set by name and content: `sha256` is that of its manifest's files."""
+
+    name: str
+    sha256: str
+    vocabulary: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run. `hyperparameters` holds every value that the run reads, defaults included.
+
+    Lengths: `steps` in optimizer steps, `batch_size` and `eval_sequences` in sequences.
+    """
+
+    optimizer: str
+    model: ModelConfig
+    data: DataConfig
+    steps: int
+    batch_size: int
+    hyperparameters: Mapping[str, float]
+    options: Mapping[str, int | str | bool] = field(default_factory=dict)
+    """Settings of the optimizer that a whole stack shares, such as `precondition_frequency`."""
+    schedule: ScheduleName = "warmup_cosine"
+    precision: Precision = "fp32"
+    seed: int = 0
+    eval_sequences: int = 256
+    """Sequences of the held-out text that every evaluation reads, always the same ones."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "eval_sequences"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} >= 1 must hold, but got {name}={getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"0 <= seed < 2**32 must hold, but got seed={self.seed}")
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read in training."""
+        return self.steps * self.batch_size * self.model.sequence_length
+
+
+def to_dict(config: TrainConfig) -> dict[str, Any]:
+    """Plain JSON values; numbers canonical, so that 1 and 1.0 are equal."""
+    plain = dataclasses.asdict(config)
+    plain["hyperparameters"] = {k: float(v) for k, v in sorted(config.hyperparameters.items())}
+    plain["options"] = dict(sorted(config.options.items()))
+    return plain
+
+
+def from_dict(plain: Mapping[str, Any]) -> TrainConfig:
+    """The inverse of `to_dict`; raises TypeError or ValueError for anything else."""
+    fields = dict(plain)
+    return TrainConfig(
+        **fields | {"model": ModelConfig(**fields["model"]), "data": DataConfig(**fields["data"])}
+    )
+
+
+def canonical_json(value: Mapping[str, Any]) -> str:
+    """One text per value: sorted keys, no spaces, NaN refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def stack_key(config: TrainConfig) -> str:
+    """Sixteen hex digits, equal for runs that can be trained in one stack."""
+    plain = to_dict(config)
+    del plain["seed"]
+    plain["hyperparameters"] = sorted(plain["hyperparameters"])
+    return hashlib.sha256(canonical_json(plain).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A model size of the study or a proxy of it, with its batch, length and precision."""
+
+    width: int
+    layers: int
+    heads: int
+    sequence_length: int
+    batch_size: int
+    precision: Precision
+    steps: int | None = None
+    """Fixed length; None: `tokens_per_parameter` decides."""
+    tokens_per_parameter: float = 20.0
+    eval_sequences: int = 256
+
+    def model(self, vocabulary: int, qk_norm: QkNorm = "width") -> ModelConfig:
+        """The model of this scale over the data set's vocabulary."""
+        return ModelConfig(
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            sequence_length=self.sequence_length,
+            vocabulary=vocabulary,
+            qk_norm=qk_norm,
+        )
+
+    def default_steps(self, model: ModelConfig, batch_size: int) -> int:
+        """Steps of a run that says nothing about its length, at least one."""
+        if self.steps is not None:
+            return max(1, round(self.steps * self.batch_size / batch_size))
+        tokens = self.tokens_per_parameter * model.num_parameters(embeddings=False)
+        return max(1, round(tokens / (batch_size * model.sequence_length)))
+
+
+def _study(width: int, layers: int, heads: int, steps: int) -> Scale:
+    return Scale(
+        width=width,
+        layers=layers,
+        heads=heads,
+        sequence_length=512,
+        batch_size=256,
+        precision="bf16",
+        steps=steps,
+        eval_sequences=32_000,
+    )
+
+
+def _proxy(width: int, layers: int, heads: int, sequence_length: int, batch_size: int) -> Scale:
+    return Scale(
+        width=width,
+        layers=layers,
+        heads=heads,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        precision="fp32" if width < 256 else "bf16",
+    )
+
+
+SCALES: Mapping[str, Scale] = {
+    "nano": _proxy(64, 2, 2, 64, 8),
+    "micro": _proxy(128, 4, 4, 128, 16),
+    "10m": _proxy(384, 6, 6, 256, 64),
+    "35m": _proxy(512, 12, 8, 512, 128),
+    "85m": _proxy(768, 12, 12, 512, 256),
+    "150m": _study(1024, 12, 16, 25_000),
+    "150m-long": _study(1024, 12, 16, 100_000),
+    "300m": _study(1024, 24, 16, 50_000),
+    "600m": _study(1408, 24, 22, 100_000),
+    "1.2b": _study(2048, 24, 32, 200_000),
+}
+"""Proxies from two CPU cores up, then the study's own (rosieyzh/optimizers-llm@a1f8a3f, configs)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A variant of the model: normalisation of queries and keys, and the weight of the z-loss."""
+
+    qk_norm: QkNorm
+    z_loss: float
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "standard": Architecture(qk_norm="width", z_loss=1e-4),
+    "plain": Architecture(qk_norm="off", z_loss=0.0),
+}
