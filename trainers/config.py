@@ -252,7 +252,7 @@ SCALES: Mapping[str, Scale] = {
     "600m": _study(1408, 24, 22, 100_000),
     "1.2b": _study(2048, 24, 32, 200_000),
 }
-"""Proxies from two CPU cores up, then the study's own (rosieyzh/optimizers-llm@a1f8a3f, configs)."""
+"""Proxies from two CPU cores up, then the scales of rosieyzh/optimizers-llm@a1f8a3f (configs/)."""
 
 
 @dataclass(frozen=True, kw_only=True)
