@@ -1,0 +1,36 @@
+"""Ready-made sweeps, one YAML file each: a one-line `summary` and the `sweep` as REST takes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A sweep by name, ready to be submitted as it is."""
+
+    name: str
+    summary: str
+    sweep: Mapping[str, Any]
+
+
+def names() -> tuple[str, ...]:
+    """The presets there are, in alphabetical order."""
+    found = (entry.name for entry in files(__name__).iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml")))
+
+
+def preset(name: str) -> Preset:
+    """The preset by that name; ValueError lists the known ones."""
+    import yaml  # here, so that `names` costs nothing
+
+    if name not in names():
+        raise ValueError(f"unknown preset {name!r}; known: {', '.join(names())}")
+    plain = yaml.safe_load((files(__name__) / f"{name}.yaml").read_text(encoding="utf-8"))
+    return Preset(name=name, summary=plain["summary"], sweep=plain["sweep"])
+
+
+def presets() -> tuple[Preset, ...]:
+    """All presets, in alphabetical order."""
+    return tuple(preset(name) for name in names())
