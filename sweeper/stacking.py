@@ -1,0 +1,238 @@
+"""Which free trials to train together, on how many threads: pure.
+
+One thread per stack and stacks side by side beats several threads on one small stack (two threads
+gained 1.05x at `nano`). Training K trials as one pays while a step is too small to fill a core:
+measured per trial-step on CPU, K = 16 against K = 1 gains 1.5x at width 64, nothing at width 128,
+and loses at width 256, where the stack no longer fits the cache.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any, Protocol
+
+from trainers.config import TrainConfig, from_dict
+
+MAX_CPU_STACK = 16
+MAX_GPU_STACK = 128
+CPU_STACK_PARAMETERS = 4_000_000
+"""Parameters of a whole stack on CPU: about 64 MB with gradients and two moments."""
+GPU_MEMORY_SHARE = 0.6
+THREADED_STEP_FLOPS = 2e9
+"""Below this a step gains nothing from a second thread, and would give up equal bits."""
+STEP_OVERHEAD_S = 0.004
+CORE_FLOPS = 48e9
+"""With the overhead above: 11.4 ms per trial-step at K = 1 and 7.6 ms at K = 16, as at `nano`."""
+TAIL_TOLERANCE = 1.05
+SPLIT_GAIN = 0.99
+
+
+class FreeTrial(Protocol):
+    """What the planner reads of a trial that waits."""
+
+    @property
+    def id(self) -> int:
+        """Its row."""
+
+    @property
+    def stack_key(self) -> str:
+        """Equal for trials that can be trained as one."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Its configuration as plain values."""
+
+    @property
+    def demand(self) -> int:
+        """The highest priority of the sweeps that want it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What there is to train on, and what the stacks that hold it still need."""
+
+    cpus: int
+    gpus: int = 0
+    gpu_memory_bytes: int = 0
+    running: tuple[float, ...] = ()
+    """Seconds that each running or claimed stack has left, by estimate."""
+
+    @property
+    def slots(self) -> int:
+        """Stacks that train side by side at most."""
+        return self.gpus or self.cpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStack:
+    """Trials to claim as one stack, with the threads it gets and the seconds it should take."""
+
+    trial_ids: tuple[int, ...]
+    stack_key: str
+    demand: int
+    threads: int
+    cost_s: float
+
+    @property
+    def size(self) -> int:
+        """K, the number of members."""
+        return len(self.trial_ids)
+
+
+def plan(free: Sequence[FreeTrial], machine: Machine) -> tuple[PlannedStack, ...]:
+    """Stacks in the order in which to start them, every free trial in at most one.
+
+    Higher demand first; within one demand the longest first, and the last demand split so that all
+    slots end at about the same time. A trial that no slot can hold is left out.
+    """
+    loads = _loads(machine)
+    levels = [list(level) for _, level in groupby(sorted(free, key=_order), lambda t: t.demand)]
+    planned: list[PlannedStack] = []
+    for position, level in enumerate(levels):
+        stacks = _fill_slots(_grouped(level, machine), loads)
+        if position == len(levels) - 1:
+            stacks = _balanced(stacks, loads)
+        planned += _with_threads(_longest_first(stacks), machine)
+        loads = _finish_times(stacks, loads)
+    return tuple(planned)
+
+
+def cost_s(config: TrainConfig, size: int) -> float:
+    """Seconds that a stack of `size` such trials should take on one core."""
+    return config.steps * (STEP_OVERHEAD_S + size * step_flops(config) / CORE_FLOPS)
+
+
+def step_flops(config: TrainConfig) -> float:
+    """Operations of one trial's step: six per parameter and token."""
+    return 6.0 * config.model.num_parameters() * config.tokens / config.steps
+
+
+def stack_cap(config: TrainConfig, machine: Machine) -> int:
+    """The largest K worth training as one here; 0 if not even one trial fits."""
+    if machine.gpus:
+        return min(MAX_GPU_STACK, _gpu_cap(config, machine.gpu_memory_bytes))
+    return max(1, min(MAX_CPU_STACK, CPU_STACK_PARAMETERS // config.model.num_parameters()))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A stack in the making."""
+
+    trials: tuple[FreeTrial, ...]
+    config: TrainConfig
+
+    @property
+    def cost_s(self) -> float:
+        return cost_s(self.config, len(self.trials))
+
+    def halves(self) -> list["_Group"]:
+        middle = (len(self.trials) + 1) // 2
+        return [_Group(part, self.config) for part in (self.trials[:middle], self.trials[middle:])]
+
+
+def _order(trial: FreeTrial) -> tuple[int, int]:
+    return (-trial.demand, trial.id)
+
+
+def _loads(machine: Machine) -> list[float]:
+    """Seconds until each slot is free; a stack claimed ahead waits for the first one."""
+    loads = [0.0] * machine.slots
+    for left in sorted(machine.running, reverse=True):
+        heapq.heapreplace(loads, loads[0] + left)
+    return loads
+
+
+def _gpu_cap(config: TrainConfig, memory_bytes: int) -> int:
+    model = config.model
+    tokens = config.batch_size * model.sequence_length
+    state = 4 * 6 * model.num_parameters()
+    activations = 4 * tokens * (34 * model.width * model.layers + 4 * model.vocabulary)
+    return int(GPU_MEMORY_SHARE * memory_bytes // (state + activations))
+
+
+def _grouped(level: Iterable[FreeTrial], machine: Machine) -> list[_Group]:
+    by_key: dict[str, list[FreeTrial]] = {}
+    for trial in level:
+        by_key.setdefault(trial.stack_key, []).append(trial)
+    return [stack for trials in by_key.values() for stack in _evenly(trials, machine)]
+
+
+def _evenly(trials: list[FreeTrial], machine: Machine) -> list[_Group]:
+    config = from_dict(trials[0].config)
+    cap = stack_cap(config, machine)
+    if not cap:
+        return []
+    count = -(-len(trials) // cap)
+    edges = [len(trials) * i // count for i in range(count + 1)]
+    return [_Group(tuple(trials[low:high]), config) for low, high in pairwise(edges)]
+
+
+def _fill_slots(stacks: list[_Group], loads: list[float]) -> list[_Group]:
+    """Halve the longest until every idle slot has a stack."""
+    idle = sum(load == 0.0 for load in loads)
+    while len(stacks) < idle:
+        longest = max(stacks, key=lambda stack: len(stack.trials), default=None)
+        if longest is None or len(longest.trials) == 1:
+            break
+        stacks = _split(stacks, longest)
+    return stacks
+
+
+def _balanced(stacks: list[_Group], loads: list[float]) -> list[_Group]:
+    """Split stacks while that ends the whole noticeably sooner."""
+    if not stacks:
+        return stacks
+    for _ in range(4 * len(loads)):
+        end = max(_finish_times(stacks, loads))
+        ideal = (sum(loads) + sum(stack.cost_s for stack in stacks)) / len(loads)
+        if end <= TAIL_TOLERANCE * ideal:
+            break
+        better = _best_split(stacks, loads)
+        if better is None or max(_finish_times(better, loads)) > SPLIT_GAIN * end:
+            break
+        stacks = better
+    return stacks
+
+
+def _best_split(stacks: list[_Group], loads: list[float]) -> list[_Group] | None:
+    """One stack halved, the one that brings the end forward most; equal stacks are tried once."""
+    distinct = {(s.trials[0].stack_key, len(s.trials)): s for s in reversed(stacks)}
+    candidates = [_split(stacks, s) for s in distinct.values() if len(s.trials) > 1]
+    return min(candidates, key=lambda c: max(_finish_times(c, loads)), default=None)
+
+
+def _split(stacks: list[_Group], chosen: _Group) -> list[_Group]:
+    return [part for s in stacks for part in (s.halves() if s is chosen else [s])]
+
+
+def _longest_first(stacks: Iterable[_Group]) -> list[_Group]:
+    return sorted(stacks, key=lambda stack: (-stack.cost_s, stack.trials[0].id))
+
+
+def _finish_times(stacks: Iterable[_Group], loads: list[float]) -> list[float]:
+    """When each slot ends if the longest stack goes first, each to the slot that is free first."""
+    ends = list(loads)
+    heapq.heapify(ends)
+    for stack in _longest_first(stacks):
+        heapq.heapreplace(ends, ends[0] + stack.cost_s)
+    return ends
+
+
+def _with_threads(stacks: list[_Group], machine: Machine) -> list[PlannedStack]:
+    beside = len(stacks) + len(machine.running)
+    spare = max(1, machine.cpus // max(1, beside))
+    return [
+        PlannedStack(
+            trial_ids=tuple(trial.id for trial in stack.trials),
+            stack_key=stack.trials[0].stack_key,
+            demand=stack.trials[0].demand,
+            threads=spare if _is_threaded(stack) and not machine.gpus else 1,
+            cost_s=stack.cost_s,
+        )
+        for stack in stacks
+    ]
+
+
+def _is_threaded(stack: _Group) -> bool:
+    return len(stack.trials) * step_flops(stack.config) >= THREADED_STEP_FLOPS
