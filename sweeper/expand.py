@@ -1,0 +1,86 @@
+"""From a sweep to its variants, points and distinct trials. Pure."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from sweeper.grids import axis_values
+from sweeper.rules import check, variant_label, variant_settings
+from sweeper.settings import axis_parameters, effective_config, schedule_of
+from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie
+from sweeper.trials import Expansion, PlannedPoint, PlannedTrial, Variant, fingerprint
+from trainers.config import DataConfig, TrainConfig, stack_key
+
+
+def expand(spec: SweepSpec, data: Mapping[str, DataConfig], salt: str = "") -> Expansion:
+    """All points of the sweep and the trials they need, each trial once.
+
+    Order: scales, architectures, optimizers as listed, then ascending values, then seeds. Raises
+    `InvalidRequest` where the sweep breaks a rule. A `salt` keeps the trials from being shared.
+    """
+    check(spec, data)
+    variants: list[Variant] = []
+    points: list[PlannedPoint] = []
+    trials: dict[str, PlannedTrial] = {}
+    for variant, optimizer in _variants(spec):
+        for value, seed in product(_values(spec, optimizer), spec.seeds):
+            config = _config(spec, variant, optimizer, value, seed, data[spec.data])
+            identity = fingerprint(config, salt)
+            if identity not in trials:
+                trials[identity] = PlannedTrial(
+                    fingerprint=identity, stack_key=stack_key(config), config=config
+                )
+            points.append(
+                PlannedPoint(variant=len(variants), value=value, seed=seed, fingerprint=identity)
+            )
+        variants.append(variant)
+    return Expansion(variants=tuple(variants), points=tuple(points), trials=tuple(trials.values()))
+
+
+def _variants(spec: SweepSpec) -> Iterator[tuple[Variant, OptimizerSpec]]:
+    for scale, architecture, optimizer in product(spec.scales, spec.architectures, spec.optimizers):
+        settings = variant_settings(spec, optimizer)
+        variant = Variant(
+            label=_label(spec, architecture, optimizer),
+            optimizer=optimizer.name,
+            scale=scale,
+            architecture=architecture,
+            overrides={key: _plain(value) for key, value in settings.items()},
+        )
+        yield variant, optimizer
+
+
+def _label(spec: SweepSpec, architecture: str, optimizer: OptimizerSpec) -> str:
+    label = variant_label(optimizer)
+    return label if len(spec.architectures) == 1 else f"{label}, {architecture}"
+
+
+def _plain(value: Setting) -> Any:
+    return value.model_dump() if isinstance(value, Tie) else value
+
+
+def _values(spec: SweepSpec, optimizer: OptimizerSpec) -> tuple[float, ...]:
+    if optimizer.values is not None:
+        return tuple(sorted(optimizer.values))
+    return axis_values(spec.axis)
+
+
+def _config(
+    spec: SweepSpec,
+    variant: Variant,
+    optimizer: OptimizerSpec,
+    value: float,
+    seed: int,
+    data: DataConfig,
+) -> TrainConfig:
+    settings = variant_settings(spec, optimizer)
+    if spec.axis.parameter in axis_parameters(optimizer.name, schedule_of(settings)):
+        settings[spec.axis.parameter] = value
+    return effective_config(
+        optimizer=optimizer.name,
+        scale=variant.scale,
+        architecture=variant.architecture,
+        settings=settings,
+        seed=seed,
+        data=data,
+    )

@@ -1,0 +1,256 @@
+"""What a sweep may say: every rule that needs to know optimizers, scales or data sets. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from sweeper.errors import InvalidRequest, Problem
+from sweeper.grids import axis_scale, axis_values
+from sweeper.settings import (
+    axis_parameters,
+    known_settings,
+    number_problem,
+    schedule_of,
+    setting_problem,
+)
+from sweeper.spec import MAX_POINTS, OptimizerSpec, Setting, SweepSpec, Tie, pointer
+from trainers.config import ARCHITECTURES, SCALES, DataConfig
+from trainers.optimizers import REGISTRY
+
+
+def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
+    """Raise `InvalidRequest` with everything that is wrong, if anything is."""
+    problems = (
+        list(_names(spec, data))
+        or list(_settings(spec))
+        or list(_axis(spec))
+        or [*_both_lengths(spec), *_labels(spec), *_values(spec), *_size(spec)]
+    )
+    if problems:
+        raise InvalidRequest(tuple(problems))
+
+
+def variant_settings(spec: SweepSpec, optimizer: OptimizerSpec) -> dict[str, Setting]:
+    """The settings of one optimizer in the sweep: of `base` what it has, then its overrides."""
+    known = known_settings(optimizer.name)
+    return {k: v for k, v in spec.base.items() if k in known} | optimizer.overrides
+
+
+def variant_label(optimizer: OptimizerSpec) -> str:
+    """The label given, or else the optimizer's name and what it overrides."""
+    shown = [
+        f"{key}={value.tie if isinstance(value, Tie) else _text(value)}"
+        for key, value in optimizer.overrides.items()
+    ]
+    return optimizer.label or ", ".join([optimizer.name, *shown])
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _names(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Iterator[Problem]:
+    names = [optimizer.name for optimizer in spec.optimizers]
+    for i, name in enumerate(names):
+        yield from _unknown("optimizer", name, REGISTRY, "optimizers", i)
+    for kind, known in (("scales", SCALES), ("architectures", ARCHITECTURES)):
+        for i, name in enumerate(getattr(spec, kind)):
+            yield from _unknown(kind[:-1], name, known, kind, i)
+        yield from _repeated(getattr(spec, kind), kind)
+    yield from _unknown("data set", spec.data, data, "data")
+    yield from _repeated(spec.seeds, "seeds")
+
+
+def _unknown(kind: str, name: str, known: Iterable[str], *path: str | int) -> Iterator[Problem]:
+    if name not in known:
+        yield Problem(pointer(*path), f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")
+
+
+def _repeated(values: Sequence[float | str], *path: str | int) -> Iterator[Problem]:
+    repeated = [f"{value}" for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        yield Problem(pointer(*path), f"must not repeat, but these do: {', '.join(repeated)}")
+
+
+def _settings(spec: SweepSpec) -> Iterator[Problem]:
+    for key, value in spec.base.items():
+        yield from _base_problems(spec, key, value)
+    for i, optimizer in enumerate(spec.optimizers):
+        known = known_settings(optimizer.name)
+        for key, value in optimizer.overrides.items():
+            path = ("optimizers", i, key)
+            if key not in known:
+                yield _no_such_setting(optimizer.name, key, path)
+            else:
+                yield from _setting_problems(spec, optimizer.name, key, value, path)
+
+
+def _both_lengths(spec: SweepSpec) -> Iterator[Problem]:
+    for i, optimizer in enumerate(spec.optimizers):
+        given = {spec.axis.parameter} | variant_settings(spec, optimizer).keys()
+        if {"steps", "tokens_per_parameter"} <= given:
+            yield Problem(
+                pointer("optimizers", i),
+                "the length is given twice: by steps and by tokens_per_parameter",
+            )
+
+
+def _labels(spec: SweepSpec) -> Iterator[Problem]:
+    labels = [variant_label(optimizer) for optimizer in spec.optimizers]
+    for i, label in enumerate(labels):
+        if label in labels[:i]:
+            yield Problem(
+                pointer("optimizers", i, "label"),
+                f"must differ from the others of the sweep, but {label!r} is taken",
+            )
+
+
+def _base_problems(spec: SweepSpec, key: str, value: Setting) -> Iterator[Problem]:
+    having = [o.name for o in spec.optimizers if key in known_settings(o.name)]
+    if not having:
+        known = sorted(set().union(*(known_settings(o.name) for o in spec.optimizers)))
+        yield Problem(pointer("base", key), f"unknown key {key!r}; known: {', '.join(known)}")
+        return
+    for name in dict.fromkeys(having):
+        found = list(_setting_problems(spec, name, key, value, ("base", key)))
+        if found:
+            yield from found
+            return
+
+
+def _no_such_setting(optimizer: str, key: str, path: tuple[str | int, ...]) -> Problem:
+    known = ", ".join(sorted(known_settings(optimizer)))
+    return Problem(pointer(*path), f"{optimizer} has no {key!r}; it has: {known}")
+
+
+def _setting_problems(
+    spec: SweepSpec, optimizer: str, key: str, value: Setting, path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    if key == spec.axis.parameter:
+        yield Problem(pointer(*path), f"{key} is the swept hyperparameter; its values are the axis")
+    elif message := setting_problem(key, value, optimizer):
+        yield Problem(pointer(*path), message)
+
+
+def _axis(spec: SweepSpec) -> Iterator[Problem]:
+    """The swept hyperparameter exists, for every optimizer or at least somewhere."""
+    parameter = spec.axis.parameter
+    everywhere: dict[str, None] = {}
+    for name in REGISTRY:
+        everywhere |= dict.fromkeys(axis_parameters(name, "warmup_cosine"))
+    if parameter not in everywhere:
+        yield from _unknown("hyperparameter", parameter, everywhere, "axis", "parameter")
+        return
+    for i, optimizer in enumerate(spec.optimizers):
+        yield from _axis_of_optimizer(spec, i, optimizer)
+
+
+def _axis_of_optimizer(spec: SweepSpec, i: int, optimizer: OptimizerSpec) -> Iterator[Problem]:
+    parameter = spec.axis.parameter
+    schedule = schedule_of(variant_settings(spec, optimizer))
+    having = axis_parameters(optimizer.name, schedule)
+    if parameter in having and optimizer.inert:
+        yield Problem(
+            pointer("optimizers", i, "inert"),
+            f"is for optimizers without {parameter!r}, but {optimizer.name} has it",
+        )
+    if parameter not in having and not optimizer.inert:
+        under = f" under the {schedule} schedule" if schedule != "warmup_cosine" else ""
+        yield Problem(
+            pointer("optimizers", i),
+            f"{optimizer.name} has no {parameter!r}{under}; it has: {', '.join(sorted(having))}; "
+            f"`inert: true` keeps its points as a flat reference line",
+        )
+
+
+def _values(spec: SweepSpec) -> Iterator[Problem]:
+    path = ("axis", "values")
+    if spec.axis.values is None:
+        path = ("axis",)
+        bounds = list(_bounds(spec))
+        if bounds:
+            yield from bounds
+            return
+    yield from _repeated(axis_values(spec.axis), *path)
+    inherits = [o for o in spec.optimizers if o.values is None and not o.inert]
+    yield from _value_problems(spec, spec.axis.values or axis_values(spec.axis), path, inherits)
+    if spec.axis.zero:
+        yield from _zero(spec, inherits)
+    for i, optimizer in enumerate(spec.optimizers):
+        if optimizer.values is not None:
+            own = ("optimizers", i, "values")
+            yield from _repeated(optimizer.values, *own)
+            yield from _value_problems(spec, optimizer.values, own, [optimizer])
+
+
+def _bounds(spec: SweepSpec) -> Iterator[Problem]:
+    low, high, scale = spec.axis.low, spec.axis.high, axis_scale(spec.axis)
+    assert low is not None
+    assert high is not None
+    for key, value in (("low", low), ("high", high)):
+        if scale == "log" and value <= 0:
+            yield Problem(
+                pointer("axis", key),
+                f"`{key} > 0` must hold on a log axis, but got {key}={value:g}",
+            )
+        if scale == "one_minus_log" and value >= 1:
+            yield Problem(
+                pointer("axis", key),
+                f"`{key} < 1` must hold on a one_minus_log axis, but got {key}={value:g}",
+            )
+    if low >= high:
+        yield Problem(pointer("axis", "high"), f"`low < high` must hold, but got {low:g}, {high:g}")
+
+
+def _value_problems(
+    spec: SweepSpec,
+    values: Sequence[float],
+    path: tuple[str | int, ...],
+    optimizers: Sequence[OptimizerSpec],
+) -> Iterator[Problem]:
+    """Each value against the axis scale and against the range of every optimizer that takes it."""
+    whole_axis = path == ("axis",)
+    for j, value in enumerate(values):
+        place = path if whole_axis else (*path, j)
+        message = _scale_problem(spec, value) or _range_problem(spec, value, optimizers)
+        if message:
+            yield Problem(pointer(*place), message)
+
+
+def _scale_problem(spec: SweepSpec, value: float) -> str | None:
+    name, scale = spec.axis.parameter, axis_scale(spec.axis)
+    if scale == "log" and value <= 0 and not (value == 0 and spec.axis.zero):
+        hint = "; `zero: true` adds 0 to a log axis" if value == 0 else ""
+        return f"`{name} > 0` must hold on a log axis, but got {name}={value:g}{hint}"
+    if scale == "one_minus_log" and value >= 1:
+        return f"`{name} < 1` must hold on a one_minus_log axis, but got {name}={value:g}"
+    return None
+
+
+def _range_problem(
+    spec: SweepSpec, value: float, optimizers: Sequence[OptimizerSpec]
+) -> str | None:
+    name = spec.axis.parameter
+    for optimizer in optimizers:
+        schedule = schedule_of(variant_settings(spec, optimizer))
+        rules = axis_parameters(optimizer.name, schedule)
+        if name in rules and (message := number_problem(name, value, rules[name])):
+            return f"{message} ({optimizer.name})"
+    return None
+
+
+def _zero(spec: SweepSpec, optimizers: Sequence[OptimizerSpec]) -> Iterator[Problem]:
+    if axis_scale(spec.axis) != "log":
+        yield Problem(
+            pointer("axis", "zero"),
+            f"is for log axes, but this one is {axis_scale(spec.axis)}; give 0 among the values",
+        )
+    elif message := _range_problem(spec, 0.0, optimizers):
+        yield Problem(pointer("axis", "zero"), message)
+
+
+def _size(spec: SweepSpec) -> Iterator[Problem]:
+    shared = len(axis_values(spec.axis))
+    values = sum(shared if o.values is None else len(o.values) for o in spec.optimizers)
+    points = values * len(spec.scales) * len(spec.architectures) * len(spec.seeds)
+    if points > MAX_POINTS:
+        yield Problem("", f"a sweep has at most {MAX_POINTS} points, but this one has {points}")

@@ -1,0 +1,211 @@
+"""The use cases, one method each: REST, the pages and the command line all call these."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sweeper import presets
+from sweeper.analysis.curves import Curve, stability_curves
+from sweeper.analysis.stability import Stability, stability
+from sweeper.cost import training_flops
+from sweeper.expand import expand
+from sweeper.grids import axis_scale
+from sweeper.settings import hyperparameters
+from sweeper.spec import parse
+from sweeper.storage.records import (
+    Event,
+    IdempotentRequest,
+    Page,
+    Submission,
+    SweepRecord,
+    TrialRecord,
+)
+from sweeper.storage.store import Store
+from sweeper.trials import Expansion, SweepState, Variant
+from trainers.config import SCALES, DataConfig, Hyperparameter, Scale, canonical_json
+from trainers.data import dataset, prepare_embedded
+from trainers.optimizers import REGISTRY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a sweep would ask for, before anything is stored.
+
+    `flops` and `tokens` are those of the `new` trials; the `shared` ones are there already.
+    """
+
+    variants: tuple[Variant, ...]
+    points: int
+    total: int
+    new: int
+    shared: int
+    tokens: int
+    flops: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvesView:
+    """The curves of a sweep, each with its stability numbers, in the order of its variants."""
+
+    sweep: SweepRecord
+    curves: tuple[Curve, ...]
+    stabilities: tuple[Stability, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerInfo:
+    """An optimizer that can be swept, with the centre of the study's learning rate sweep."""
+
+    name: str
+    summary: str
+    source: str
+    lr: float
+    hyperparameters: Mapping[str, Hyperparameter]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The use cases over one database and one folder of token data sets."""
+
+    store: Store
+    datasets_dir: Path
+
+    def datasets(self) -> dict[str, DataConfig]:
+        """The data sets a sweep can name; the embedded one is written on first use."""
+        embedded = prepare_embedded(self.datasets_dir)
+        others = sorted(path.parent.name for path in self.datasets_dir.glob("*/manifest.json"))
+        found = {name: dataset(self.datasets_dir, name) for name in others}
+        return {embedded.name: embedded} | found
+
+    def submit(
+        self, body: Mapping[str, Any], *, key: str | None = None, caller: str = ""
+    ) -> Submission:
+        """Store a sweep; its trials start as soon as there is room.
+
+        The same `key` with the same body gives the same sweep again. Raises `InvalidRequest` or
+        `KeyReused`, and then nothing is stored.
+        """
+        spec = parse(body)
+        expansion = expand(spec, self.datasets(), salt=secrets.token_hex(16) if spec.fresh else "")
+        return self.store.sweeps.submit(
+            name=spec.name,
+            spec=dict(body),
+            parameter=spec.axis.parameter,
+            axis_scale=axis_scale(spec.axis),
+            priority=spec.priority,
+            expansion=expansion,
+            fresh=spec.fresh,
+            request=None if key is None else _idempotent(key, caller, body),
+        )
+
+    def preview(self, body: Mapping[str, Any]) -> Preview:
+        """What `submit` would store, with its cost; stores nothing. Raises `InvalidRequest`."""
+        spec = parse(body)
+        expansion = expand(spec, self.datasets())
+        known = frozenset[str]() if spec.fresh else self._known(expansion)
+        new = [trial.config for trial in expansion.trials if trial.fingerprint not in known]
+        return Preview(
+            variants=expansion.variants,
+            points=len(expansion.points),
+            total=len(expansion.trials),
+            new=len(new),
+            shared=len(expansion.trials) - len(new),
+            tokens=sum(config.tokens for config in new),
+            flops=sum(training_flops(config) for config in new),
+        )
+
+    def _known(self, expansion: Expansion) -> frozenset[str]:
+        return frozenset(self.store.sweeps.existing([t.fingerprint for t in expansion.trials]))
+
+    def sweep(self, sweep_id: str) -> SweepRecord:
+        """One sweep; raises `NotFound`."""
+        return self.store.sweeps.get(sweep_id)
+
+    def sweeps(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        state: SweepState | None = None,
+        search: str | None = None,
+    ) -> Page[SweepRecord]:
+        """Sweeps, newest first."""
+        return self.store.sweeps.list(limit=limit, cursor=cursor, state=state, search=search)
+
+    def cancel(self, sweep_id: str) -> SweepRecord:
+        """End a sweep for good; its trials stop where no other sweep wants them."""
+        return self.store.sweeps.cancel(sweep_id)
+
+    def pause(self, sweep_id: str) -> SweepRecord:
+        """Hold a sweep; running trials are saved and go on from there after `resume`."""
+        return self.store.sweeps.pause(sweep_id)
+
+    def resume(self, sweep_id: str) -> SweepRecord:
+        """Let a paused sweep go on."""
+        return self.store.sweeps.resume(sweep_id)
+
+    def retry(self, sweep_id: str) -> int:
+        """Train the failed and cancelled trials of a sweep anew; how many there are."""
+        return self.store.sweeps.retry(sweep_id)
+
+    def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+        """What happened to a sweep after the event of that id."""
+        return self.store.sweeps.events(sweep_id, after=after, limit=limit)
+
+    def curves(self, sweep_id: str, tolerance: float = 0.05) -> CurvesView:
+        """Curves and stability numbers of a sweep as far as it has come."""
+        sweep = self.sweep(sweep_id)
+        curves = stability_curves(self.store.results.points(sweep_id))
+        numbers = tuple(stability(curve, tolerance) for curve in curves)
+        return CurvesView(sweep=sweep, curves=curves, stabilities=numbers)
+
+    def results(self, sweep_id: str) -> pd.DataFrame:
+        """One row per point, with all that is known of it."""
+        self.sweep(sweep_id)
+        return self.store.results.points(sweep_id)
+
+    def trial(self, trial_id: str) -> TrialRecord:
+        """One trial with its attempts and sweeps; raises `NotFound`."""
+        return self.store.results.trial(trial_id)
+
+    def metrics(self, trial_id: str, keys: tuple[str, ...] | None = None) -> pd.DataFrame:
+        """What training measured: columns key, step, value, kind."""
+        return self.store.results.metrics(trial_id, keys)
+
+    def log(self, trial_id: str) -> str:
+        """The last lines that the trial's attempts left."""
+        return self.store.results.log(trial_id)
+
+
+def optimizers() -> tuple[OptimizerInfo, ...]:
+    """Every optimizer that can be swept, with all of its hyperparameters."""
+    return tuple(
+        OptimizerInfo(
+            name=name,
+            summary=entry.summary,
+            source=entry.source,
+            lr=entry.lr,
+            hyperparameters=hyperparameters(name),
+        )
+        for name, entry in REGISTRY.items()
+    )
+
+
+def scales() -> Mapping[str, Scale]:
+    """The model sizes by name."""
+    return SCALES
+
+
+def all_presets() -> tuple[presets.Preset, ...]:
+    """Ready-made sweeps."""
+    return presets.presets()
+
+
+def _idempotent(key: str, caller: str, body: Mapping[str, Any]) -> IdempotentRequest:
+    digest = hashlib.sha256(canonical_json(body).encode()).hexdigest()
+    return IdempotentRequest(caller=caller, key=key, body_sha256=digest)

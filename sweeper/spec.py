@@ -1,0 +1,176 @@
+"""A sweep as its user writes it: the JSON body, and its shape. What it may say is in `rules`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from sweeper.errors import InvalidRequest, Problem
+
+MAX_POINTS = 10_000
+"""Points of one sweep: variants times values times seeds."""
+
+AxisScale = Literal["log", "linear", "one_minus_log"]
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True)]
+# Letters, digits, spaces and the punctuation of formulas: no markup, no control characters.
+Text = Annotated[str, StringConstraints(pattern=r"^[\w .,:;=+\-/()%@#*^~|!?'\[\]]{1,120}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tie(_Model):
+    """An override that follows another hyperparameter: `{"tie": "momentum"}`."""
+
+    tie: Name
+
+
+Setting = Number | Tie | Name
+"""A number, a tie, or the name of a choice such as a schedule."""
+
+
+class AxisSpec(_Model):
+    """The swept hyperparameter: either `values`, or `low`, `high` and the number of `points`."""
+
+    parameter: Name
+    values: list[Number] | None = Field(default=None, min_length=1, max_length=MAX_POINTS)
+    low: Number | None = None
+    high: Number | None = None
+    points: Annotated[Whole, Field(ge=2, le=MAX_POINTS)] | None = None
+    scale: AxisScale | None = None
+    zero: StrictBool = False
+    """Adds the value 0 to a log axis."""
+
+    @model_validator(mode="after")
+    def _one_way_to_give_values(self) -> Self:
+        generated = [self.low, self.high, self.points]
+        if self.values is not None and any(part is not None for part in generated):
+            raise ValueError("give either `values`, or `low`, `high` and `points`, not both")
+        if self.values is None and any(part is None for part in generated):
+            raise ValueError("give `values`, or all of `low`, `high` and `points`")
+        return self
+
+
+class OptimizerSpec(_Model):
+    """One optimizer of a sweep, with what it overrides; a bare name stands for no overrides."""
+
+    name: Name
+    label: Text | None = None
+    values: list[Number] | None = Field(default=None, min_length=1, max_length=MAX_POINTS)
+    """Replaces the values of the axis for this optimizer."""
+    inert: StrictBool = False
+    """Keeps the points of an optimizer that does not have the swept hyperparameter."""
+    overrides: dict[str, Setting] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_overrides(cls, raw: Any) -> Any:
+        if isinstance(raw, str):
+            return {"name": raw}
+        if not isinstance(raw, dict):
+            return raw
+        own = cls.model_fields.keys() - {"overrides"}
+        overrides = {key: value for key, value in raw.items() if key not in own}
+        return {key: raw[key] for key in raw.keys() & own} | {"overrides": overrides}
+
+
+class SweepSpec(_Model):
+    """One axis over optimizers, scales, architectures and seeds."""
+
+    name: Text
+    axis: AxisSpec
+    optimizers: list[OptimizerSpec] = Field(min_length=1, max_length=100)
+    scales: list[Name] = Field(default=["nano"], min_length=1, max_length=100)
+    architectures: list[Name] = Field(default=["standard"], min_length=1, max_length=100)
+    seeds: list[Annotated[Whole, Field(ge=0, lt=2**32)]] = Field(
+        default=[0], min_length=1, max_length=1000
+    )
+    base: dict[str, Setting] = {}
+    """Settings of every variant; an optimizer without such a hyperparameter ignores it."""
+    data: Name = "embedded"
+    priority: Annotated[Whole, Field(ge=-100, le=100)] = 0
+    fresh: StrictBool = False
+    """Trains every point anew and shares nothing with other sweeps."""
+
+
+def parse(body: Mapping[str, Any]) -> SweepSpec:
+    """The sweep that a JSON body describes; `InvalidRequest` lists all that its shape breaks."""
+    try:
+        return SweepSpec.model_validate(body)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise InvalidRequest(tuple(_merged(_problem(detail) for detail in details))) from None
+
+
+def pointer(*path: str | int) -> str:
+    """A JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _merged(problems: Any) -> list[Problem]:
+    """One problem per place: a setting that is none of its kinds fails once for each of them."""
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        found.setdefault(problem.pointer, problem)
+    return list(found.values())
+
+
+_KINDS = ("float", "Tie", "constrained-str", "str", "function-before", "overrides")
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    path = [part for part in detail["loc"] if not str(part).startswith(_KINDS)]
+    if detail["loc"] and _is_setting(detail["loc"]):
+        path = path[: path.index("base") + 2] if "base" in path else path[:3]
+        return Problem(pointer(*path), f"{_setting_rule()}, but got {_shown(detail)}")
+    return Problem(pointer(*path), _message(detail))
+
+
+def _is_setting(path: tuple[str | int, ...]) -> bool:
+    return (path[0] == "base" and len(path) > 1) or (
+        path[0] == "optimizers" and "overrides" in path
+    )
+
+
+def _setting_rule() -> str:
+    return 'a finite number, the name of a choice, or {"tie": "momentum"} is needed'
+
+
+def _shown(detail: ErrorDetails) -> str:
+    text = repr(detail["input"])
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _message(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key {str(detail['loc'][-1])!r}; known: {_known_keys(detail['loc'])}"
+    if kind == "missing":
+        return "is required"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "finite_number":
+        return f"a finite number is needed, but got {_shown(detail)}"
+    if kind == "literal_error":
+        return f"must be one of {context['expected']}, but got {_shown(detail)}"
+    if kind == "string_pattern_mismatch":
+        return f"must match {context['pattern']}, but got {_shown(detail)}"
+    return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but got {_shown(detail)}"
+
+
+def _known_keys(path: tuple[str | int, ...]) -> str:
+    model = {"axis": AxisSpec}.get(str(path[0]), SweepSpec) if len(path) > 1 else SweepSpec
+    return ", ".join(model.model_fields)
