@@ -16,6 +16,9 @@ from sweeper.spec import MAX_POINTS, OptimizerSpec, Setting, SweepSpec, Tie, poi
 from trainers.config import ARCHITECTURES, SCALES, DataConfig
 from trainers.optimizers import REGISTRY
 
+Path = tuple[str | int, ...]
+"""Where in the body something stands."""
+
 
 def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
     """Raise `InvalidRequest` with everything that is wrong, if anything is."""
@@ -23,7 +26,8 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         list(_names(spec, data))
         or list(_settings(spec))
         or list(_axis(spec))
-        or [*_both_lengths(spec), *_labels(spec), *_values(spec), *_size(spec)]
+        or [*_both_lengths(spec), *_labels(spec), *_bounds(spec)]
+        or [*_values(spec), *_size(spec)]
     )
     if problems:
         raise InvalidRequest(tuple(problems))
@@ -117,13 +121,13 @@ def _base_problems(spec: SweepSpec, key: str, value: Setting) -> Iterator[Proble
             return
 
 
-def _no_such_setting(optimizer: str, key: str, path: tuple[str | int, ...]) -> Problem:
+def _no_such_setting(optimizer: str, key: str, path: Path) -> Problem:
     known = ", ".join(sorted(known_settings(optimizer)))
     return Problem(pointer(*path), f"{optimizer} has no {key!r}; it has: {known}")
 
 
 def _setting_problems(
-    spec: SweepSpec, optimizer: str, key: str, value: Setting, path: tuple[str | int, ...]
+    spec: SweepSpec, optimizer: str, key: str, value: Setting, path: Path
 ) -> Iterator[Problem]:
     if key == spec.axis.parameter:
         yield Problem(pointer(*path), f"{key} is the swept hyperparameter; its values are the axis")
@@ -163,13 +167,7 @@ def _axis_of_optimizer(spec: SweepSpec, i: int, optimizer: OptimizerSpec) -> Ite
 
 
 def _values(spec: SweepSpec) -> Iterator[Problem]:
-    path = ("axis", "values")
-    if spec.axis.values is None:
-        path = ("axis",)
-        bounds = list(_bounds(spec))
-        if bounds:
-            yield from bounds
-            return
+    path: Path = ("axis",) if spec.axis.values is None else ("axis", "values")
     yield from _repeated(axis_values(spec.axis), *path)
     inherits = [o for o in spec.optimizers if o.values is None and not o.inert]
     yield from _value_problems(spec, spec.axis.values or axis_values(spec.axis), path, inherits)
@@ -183,9 +181,10 @@ def _values(spec: SweepSpec) -> Iterator[Problem]:
 
 
 def _bounds(spec: SweepSpec) -> Iterator[Problem]:
+    """The ends of a generated grid, which must exist before its values can."""
     low, high, scale = spec.axis.low, spec.axis.high, axis_scale(spec.axis)
-    assert low is not None
-    assert high is not None
+    if low is None or high is None:
+        return
     for key, value in (("low", low), ("high", high)):
         if scale == "log" and value <= 0:
             yield Problem(
@@ -204,7 +203,7 @@ def _bounds(spec: SweepSpec) -> Iterator[Problem]:
 def _value_problems(
     spec: SweepSpec,
     values: Sequence[float],
-    path: tuple[str | int, ...],
+    path: Path,
     optimizers: Sequence[OptimizerSpec],
 ) -> Iterator[Problem]:
     """Each value against the axis scale and against the range of every optimizer that takes it."""

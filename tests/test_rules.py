@@ -48,7 +48,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"axis": LR | {"point": 3}}, "/axis/point", "unknown key 'point'; known: parameter, values"),
     ({"axis": {"parameter": "lr"}}, "/axis", "give `values`, or all of `low`, `high` and `points`"),
     ({"axis": LR | {"values": [1.0]}}, "/axis", "not both"),
-    ({"axis": {"parameter": "rate", "values": [1]}}, "/axis/parameter", "known: lr, weight_decay"),
+    (
+        {"axis": {"parameter": "rate", "values": [1]}},
+        "/axis/parameter",
+        "known: batch_size, beta2, eps",
+    ),
     ({"axis": lr()}, "/axis/values", "at least 1"),
     (
         {"axis": lr(0.0)},
@@ -85,7 +89,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"axis": {"parameter": "eps", "values": [1e-8]}, "optimizers": ["adamw", "lion"]},
         "/optimizers/1",
-        "lion has no 'eps'; it has: beta2, ",
+        "lion has no 'eps'; it has: batch_size, beta2, grad_clip, lr",
     ),
     (
         {
