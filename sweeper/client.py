@@ -3,6 +3,7 @@
 It needs neither Ray nor torch nor a database driver, so a notebook can have it alone.
 """
 
+import json
 import random
 import time
 import uuid
@@ -116,7 +117,7 @@ class Client:
         self._http.close()
 
     def submit(self, sweep: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
-        """The sweep's `id`, `state` and `trials`; the same key submits once, however often asked."""
+        """The sweep's `id`, `state` and `trials`; one key submits once, however often sent."""
         key = idempotency_key or uuid.uuid4().hex
         return self._post("sweeps", sweep, headers={"idempotency-key": key})
 
@@ -146,7 +147,7 @@ class Client:
         poll_s: float = 0.5,
         progress: Callable[[Json], None] | None = None,
     ) -> Json:
-        """The sweep once it has ended; `progress` sees it after every look. May raise `TimedOut`."""
+        """The sweep once it has ended; `progress` sees every look at it. May raise `TimedOut`."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             sweep = self.sweep(sweep_id)
@@ -240,7 +241,7 @@ class Client:
                 if event.event == "bye":
                     return
                 if event.id:
-                    yield int(event.id), dict(event.json())
+                    yield int(event.id), json.loads(event.data)
 
     def _change(self, sweep_id: str, verb: str) -> Json:
         key = {"idempotency-key": uuid.uuid4().hex}
@@ -249,7 +250,18 @@ class Client:
     def _post(
         self, path: str, body: Mapping[str, Any] | None, *, headers: Mapping[str, str]
     ) -> Json:
-        request = self._http.build_request("POST", f"/api/v1/{path}", json=body, headers=headers)
+        try:
+            content = b"" if body is None else json.dumps(body, allow_nan=False).encode()
+        except ValueError as error:
+            raise InvalidRequest(
+                (Problem("", f"JSON has no NaN and no infinity: {error}"),)
+            ) from None
+        request = self._http.build_request(
+            "POST",
+            f"/api/v1/{path}",
+            content=content,
+            headers={"content-type": "application/json", **headers},
+        )
         return dict(self._send(request).json())
 
     def _get(self, path: str, **query: Any) -> Json:
