@@ -1,0 +1,339 @@
+"""The training loop: one stack of trials, step by step. Knows no database and no scheduler."""
+
+import contextlib
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from trainers import checkpoints
+from trainers.checkpoints import CheckpointError
+from trainers.config import TrainConfig, canonical_json, stack_key, to_dict
+from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
+from trainers.losses import cross_entropy, training_loss
+from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step, tail_start
+from trainers.model import Params, forward, init_params, param_roles
+from trainers.optimizers import entry, hyperparameters
+from trainers.optimizers.base import Context, Optimizer, ParamRole
+from trainers.schedules import SCHEDULES
+from trainers.stacked import clip_factors, norms, per_trial
+
+NAN = float("nan")
+_RECORDS = ("initial", "final", "best", "last_finite", "tail_sum", "diverged_at")
+
+
+class StackRun:
+    """A stack in training: `advance` until `finished`, then `results`.
+
+    Slots are the places of `configs`, for good. A member that diverged or was masked keeps its
+    slot and its weights, and nothing it holds reaches another one. Every number depends on the
+    configurations, the device and torch's thread count alone, so a run that is saved and loaded
+    goes on bit for bit on a CPU. Not thread-safe. Flushes denormal floats to zero in the whole
+    process.
+    """
+
+    def __init__(
+        self, configs: Sequence[TrainConfig], *, data_dir: Path, device: str = "cpu"
+    ) -> None:
+        _check(configs)
+        # Averages of rarely used rows decay into denormals, which cost a CPU a hundred cycles each.
+        torch.set_flush_denormal(True)
+        self._configs = tuple(configs)
+        self._config = config = configs[0]
+        self._device = torch.device(device)
+        self._hyperparameters = _stacked(configs, self._device)
+        self._optimizer = _build(config, self._hyperparameters)
+        self._roles = param_roles(config.model)
+
+        window, seeds = config.model.sequence_length, [c.seed for c in configs]
+        train = open_tokens(data_dir, config.data, TRAIN)
+        held_out = open_tokens(data_dir, config.data, VALIDATION)
+        self._batches = Batches(train, seeds, batch_size=config.batch_size, window=window)
+        self._validation = torch.from_numpy(
+            validation_windows(held_out, config.eval_sequences, window).astype("int64")
+        )
+
+        self._params = init_params(config.model, seeds, str(self._device))
+        self._states = {k: self._optimizer.init(p, self._roles[k]) for k, p in self._params.items()}
+        self._step = 0
+        self._busy_s = 0.0
+        self._live = [True] * len(configs)
+        self._frozen: Tensor | None = None
+        self._pending: list[Tensor] = []
+        self._records = {name: [NAN] * len(configs) for name in _RECORDS}
+        self._records["tail_sum"] = [0.0] * len(configs)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken."""
+        return self._step
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self._config.steps
+
+    @property
+    def live(self) -> tuple[bool, ...]:
+        """Which members are neither diverged nor masked."""
+        return tuple(self._live)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are taken, or no member is live."""
+        return self._step >= self.steps or not any(self._live)
+
+    def advance(self) -> StepMetrics | None:
+        """Takes one optimizer step; metrics at metric steps.
+
+        The very first call evaluates the untrained models instead and returns that as step 0; the
+        last one evaluates the trained models as well.
+        """
+        assert not self.finished, "the run is finished"
+        started = self._clock()
+        metrics = self._first() if math.isnan(self._records["initial"][0]) else self._next()
+        self._busy_s += self._clock() - started
+        return metrics
+
+    def mask(self, slot: int) -> None:
+        """Freezes a member for good; the others are not affected in a single bit."""
+        self._live[slot] = False
+        self._frozen = torch.tensor([not live for live in self._live], device=self._device)
+
+    def result(self, slot: int) -> TrialResult | None:
+        """A member's result: of a diverged one at once, else at the end; None if it was masked."""
+        record = {name: values[slot] for name, values in self._records.items()}
+        diverged = not math.isnan(record["diverged_at"])
+        if not diverged and (self._step < self.steps or not self._live[slot]):
+            return None
+        tail = record["tail_sum"] / (self.steps - tail_start(self.steps))
+        return TrialResult(
+            outcome="diverged" if diverged else "finite",
+            final_loss=None if diverged else record["final"],
+            initial_loss=record["initial"],
+            best_loss=_known(record["best"]),
+            train_loss=None if diverged else tail,
+            last_finite_loss=_known(record["last_finite"]),
+            diverged_at_step=int(record["diverged_at"]) if diverged else None,
+            busy_s=self._busy_s / len(self._configs),
+        )
+
+    def results(self) -> tuple[TrialResult | None, ...]:
+        """Every member's result, once finished; None for masked ones that had not diverged."""
+        assert self.finished, "the run is not finished"
+        return tuple(self.result(slot) for slot in range(len(self._configs)))
+
+    def save(self, directory: Path) -> None:
+        """Writes a checkpoint; raises FileExistsError if there is one of that name."""
+        self._settle()
+        tensors = {f"params/{name}": value for name, value in self._params.items()}
+        for name, state in self._states.items():
+            tensors |= {f"states/{name}/{key}": value for key, value in state.items()}
+        tensors["live"] = torch.tensor(self._live)
+        for name, values in self._records.items():
+            tensors[f"records/{name}"] = torch.tensor(values, dtype=torch.float64)
+        scalars = {"configs": self._identity(), "step": self._step, "busy_s": self._busy_s}
+        checkpoints.save(directory, tensors, scalars)
+
+    def load(self, directory: Path) -> None:
+        """Takes up a checkpoint; raises CheckpointError if it is not of this very stack."""
+        tensors, scalars = checkpoints.load(directory)
+        if scalars["configs"] != self._identity():
+            raise CheckpointError(f"the checkpoint at {directory} belongs to another stack")
+        self._step, self._busy_s = scalars["step"], scalars["busy_s"]
+        self._params = {k: tensors[f"params/{k}"].to(self._device) for k in self._params}
+        self._states = {
+            name: {key: tensors[f"states/{name}/{key}"].to(self._device) for key in state}
+            for name, state in self._states.items()
+        }
+        self._records = {name: tensors[f"records/{name}"].tolist() for name in _RECORDS}
+        self._pending = []
+        self._frozen = None
+        self._live = [True] * len(self._configs)
+        for slot, live in enumerate(tensors["live"].tolist()):
+            if not live:
+                self.mask(slot)
+
+    def _identity(self) -> str:
+        """A hash of the configurations in order."""
+        digest = hashlib.sha256()
+        for config in self._configs:
+            digest.update(canonical_json(to_dict(config)).encode())
+        return digest.hexdigest()
+
+    def _clock(self) -> float:
+        """Seconds of computing: of all threads on a CPU, of the wall on an accelerator."""
+        return time.process_time() if self._device.type == "cpu" else time.perf_counter()
+
+    def _first(self) -> StepMetrics:
+        losses = self._evaluate()
+        self._records["initial"] = losses
+        return StepMetrics(0, {"validation_loss": tuple(losses)})
+
+    def _next(self) -> StepMetrics | None:
+        self._step += 1
+        lr = self._lr()
+        norm, loss = self._update(lr)
+        self._pending.append(loss)
+        if not is_metric_step(self._step, self.steps):
+            return None
+        self._settle()
+        values = {"train_loss": loss, "grad_norm": norm, "lr": lr}
+        metrics = {key: tuple(value.double().tolist()) for key, value in values.items()}
+        if self._step in evaluation_steps(self.steps) and any(self._live):
+            metrics["validation_loss"] = tuple(self._evaluate())
+            self._judge(metrics["validation_loss"])
+        return StepMetrics(self._step, metrics)
+
+    def _lr(self) -> Tensor:
+        schedule = SCHEDULES[self._config.schedule]
+        hyperparameters = self._hyperparameters
+        return hyperparameters["lr"] * schedule(self._step, self.steps, hyperparameters)
+
+    def _update(self, lr: Tensor) -> tuple[Tensor, Tensor]:
+        """One optimizer step of every member; gradient norms and training losses, `(K,)` each."""
+        grads, loss = self._gradients()
+        norm = norms(grads.values())
+        factor = clip_factors(norm, self._hyperparameters["grad_clip"])
+        for grad in grads.values():
+            grad.mul_(per_trial(factor, grad))
+        contexts = self._contexts(lr, grads)
+        for name, value in self._params.items():
+            context = contexts[self._roles[name]]
+            delta, state = self._optimizer.update(grads[name], self._states[name], value, context)
+            self._states[name] = state
+            if self._frozen is not None:
+                delta = delta.masked_fill(self._frozen.view(-1, *[1] * (delta.dim() - 1)), 0.0)
+            value.add_(delta)
+        return norm, loss
+
+    def _contexts(self, lr: Tensor, grads: Params) -> dict[ParamRole, Context]:
+        prepare = self._optimizer.prepare
+        shared = {} if prepare is None else prepare(grads, self._states, self._params)
+        peak_lr = self._hyperparameters["lr"]
+        decay = self._hyperparameters["weight_decay"] / peak_lr
+        return {
+            role: Context(self._step, lr, peak_lr, decay, role, shared)
+            for role in self._roles.values()
+        }
+
+    def _gradients(self) -> tuple[Params, Tensor]:
+        tokens_KBT = torch.from_numpy(self._batches.batch(self._step)).to(self._device)
+        leaves = {name: value.detach().requires_grad_() for name, value in self._params.items()}
+        with self._autocast():
+            logits_KMV = forward(leaves, tokens_KBT[..., :-1], self._config.model)
+        target_KM = tokens_KBT[..., 1:].flatten(1)
+        z_loss = self._hyperparameters["z_loss"]
+        loss, cross_entropy_K = training_loss(logits_KMV, target_KM, z_loss)
+        grads = torch.autograd.grad(loss.sum(), list(leaves.values()))
+        return dict(zip(leaves, grads, strict=True)), cross_entropy_K
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        if self._config.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    @torch.no_grad()
+    def _evaluate(self) -> list[float]:
+        """Cross-entropy on the held-out windows, one per member."""
+        params, K = self._evaluation_params(), len(self._configs)
+        total = torch.zeros(K, dtype=torch.float64, device=self._device)
+        for tokens_BT in torch.split(self._validation, self._config.batch_size):
+            tokens_KBT = tokens_BT.to(self._device).expand(K, -1, -1)
+            with self._autocast():
+                logits_KMV = forward(params, tokens_KBT[..., :-1], self._config.model)
+            total += cross_entropy(logits_KMV, tokens_KBT[..., 1:].flatten(1)) * len(tokens_BT)
+        return (total / len(self._validation)).tolist()
+
+    def _evaluation_params(self) -> Params:
+        eval_params = self._optimizer.eval_params
+        if eval_params is None:
+            return self._params
+        return {name: eval_params(p, self._states[name]) for name, p in self._params.items()}
+
+    def _settle(self) -> None:
+        """Reads the training losses since the last time, which an accelerator has to wait for."""
+        if not self._pending:
+            return
+        losses = torch.stack(self._pending).double().tolist()
+        first = self._step - len(losses) + 1
+        self._pending = []
+        for step, values in enumerate(losses, first):
+            for slot, loss in enumerate(values):
+                self._record_training_loss(slot, step, loss)
+
+    def _record_training_loss(self, slot: int, step: int, loss: float) -> None:
+        if not self._live[slot]:
+            return
+        if not math.isfinite(loss):
+            self._diverge(slot, step)
+            return
+        self._records["last_finite"][slot] = loss
+        if step > tail_start(self.steps):
+            self._records["tail_sum"][slot] += loss
+
+    def _judge(self, losses: Sequence[float]) -> None:
+        """Keeps validation losses of live members; one that is no number is a divergence too."""
+        for slot, loss in enumerate(losses):
+            if not self._live[slot]:
+                continue
+            if not math.isfinite(loss):
+                self._diverge(slot, self._step)
+                continue
+            self._records["final"][slot] = loss
+            best = self._records["best"][slot]
+            self._records["best"][slot] = loss if math.isnan(best) else min(best, loss)
+
+    def _diverge(self, slot: int, step: int) -> None:
+        self._records["diverged_at"][slot] = step
+        self.mask(slot)
+
+
+def train(
+    configs: Sequence[TrainConfig], *, data_dir: Path, device: str = "cpu"
+) -> Iterator[StepMetrics]:
+    """Trains a stack to its end and yields the metrics on the way."""
+    run = StackRun(configs, data_dir=data_dir, device=device)
+    while not run.finished:
+        metrics = run.advance()
+        if metrics is not None:
+            yield metrics
+
+
+def _check(configs: Sequence[TrainConfig]) -> None:
+    if not configs:
+        raise ValueError("a stack needs at least one configuration")
+    keys = {stack_key(config) for config in configs}
+    if len(keys) > 1:
+        raise ValueError(f"configurations of one stack must share a stack key, but got {keys}")
+    config = configs[0]
+    read = hyperparameters(config.optimizer, config.schedule)
+    if config.hyperparameters.keys() != read.keys():
+        raise ValueError(
+            f"{config.optimizer} under {config.schedule} reads {', '.join(sorted(read))}, "
+            f"but got {', '.join(sorted(config.hyperparameters))}"
+        )
+
+
+def _stacked(configs: Sequence[TrainConfig], device: torch.device) -> dict[str, Tensor]:
+    """Every hyperparameter as float64 `(K,)`: corrections like `1 - beta^t` cancel in fp32."""
+    return {
+        name: torch.tensor(
+            [config.hyperparameters[name] for config in configs], dtype=torch.float64, device=device
+        )
+        for name in configs[0].hyperparameters
+    }
+
+
+def _build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
+    chosen = entry(config.optimizer)
+    own = {name: values[name] for name in chosen.hyperparameters}
+    return chosen.build(**own, **config.options)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,155 @@
+"""The language model: a pre-norm decoder over stacked parameters, read top to bottom.
+
+`K` trials, `B` sequences, `T` positions, `M = B T` rows, `D` width, `N` heads, `H` head width, `F
+= 4 D` hidden, `V` vocabulary. The study's architecture (arXiv 2407.07972,
+optimizers-llm@a1f8a3f): LayerNorm with scale only, rotary positions, full causal attention, GELU,
+untied embeddings, no biases.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainers.config import ModelConfig
+from trainers.optimizers.base import ParamRole
+from trainers.stacked import embedding, layer_norm, linear, linear_add, scale_inputs, standardize
+
+ROPE_BASE = 10_000.0
+INIT_CUT_STD = 3.0
+
+Params = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ParamSpec:
+    """Shape of one trial's parameter, what it is for, and how it starts.
+
+    `std` is that of the normal it is drawn from, cut at three of them; None: it starts at one.
+    """
+
+    shape: tuple[int, ...]
+    role: ParamRole
+    std: float | None = None
+
+
+def param_specs(model: ModelConfig) -> dict[str, ParamSpec]:
+    """Every parameter by name, in the order in which they are drawn."""
+    D, V = model.width, model.vocabulary
+    specs = {"embedding": ParamSpec((V, D), ParamRole.EMBEDDING, D**-0.5)}
+    for layer in range(model.layers):
+        block = _block_specs(model, layer)
+        specs |= {f"layers.{layer}.{name}": spec for name, spec in block.items()}
+    specs["norm"] = ParamSpec((D,), ParamRole.NORM)
+    specs["output"] = ParamSpec((D, V), ParamRole.LAST_LAYER, D**-0.5)
+    return specs
+
+
+def _block_specs(model: ModelConfig, layer: int) -> dict[str, ParamSpec]:
+    D, F = model.width, 4 * model.width
+    depth = math.sqrt(2 * (layer + 1))
+    norm = ParamSpec((D,), ParamRole.NORM)
+    specs = {
+        "attention_norm": norm,
+        "q": ParamSpec((D, D), ParamRole.ATTENTION_Q, D**-0.5),
+        "k": ParamSpec((D, D), ParamRole.ATTENTION_K, D**-0.5),
+        "v": ParamSpec((D, D), ParamRole.ATTENTION_V, D**-0.5),
+        "out": ParamSpec((D, D), ParamRole.ATTENTION_OUT, D**-0.5 / depth),
+        "mlp_norm": norm,
+        "mlp_in": ParamSpec((D, F), ParamRole.MLP, D**-0.5),
+        "mlp_out": ParamSpec((F, D), ParamRole.MLP, F**-0.5 / depth),
+    }
+    if model.qk_norm == "width":
+        specs |= {"q_norm": norm, "k_norm": norm}
+    return specs
+
+
+def param_roles(model: ModelConfig) -> dict[str, ParamRole]:
+    """What each parameter is for; optimizers choose their blocks by it."""
+    return {name: spec.role for name, spec in param_specs(model).items()}
+
+
+def init_params(model: ModelConfig, seeds: Sequence[int], device: str = "cpu") -> Params:
+    """Parameters of a stack, `(K, …)` each; those of a trial depend on its own seed only.
+
+    Drawn on the CPU whatever the device, so that they do not depend on it.
+    """
+    specs = param_specs(model)
+    params = {
+        name: torch.ones(len(seeds), *spec.shape, device=device) for name, spec in specs.items()
+    }
+    for slot, seed in enumerate(seeds):
+        generator = torch.Generator().manual_seed(seed)
+        for name, spec in specs.items():
+            if spec.std is not None:
+                params[name][slot] = truncated_normal(spec.shape, spec.std, generator)
+    return params
+
+
+def truncated_normal(shape: Sequence[int], std: float, generator: torch.Generator) -> Tensor:
+    """Normal draws with values beyond three `std` excluded, by the inverse of its distribution."""
+    edge = math.erf(INIT_CUT_STD / math.sqrt(2))
+    uniform = torch.rand(*shape, generator=generator).mul_(2 * edge).sub_(edge)
+    return (
+        uniform.erfinv_().mul_(std * math.sqrt(2)).clamp_(-INIT_CUT_STD * std, INIT_CUT_STD * std)
+    )
+
+
+def forward(params: Params, tokens_KBT: Tensor, model: ModelConfig) -> Tensor:
+    """Logits of the next token at every position, `(K, M, V)` with `M = B T`."""
+    _, B, T = tokens_KBT.shape
+    x_KMD = embedding(tokens_KBT.flatten(1), params["embedding"])
+    for layer in range(model.layers):
+        x_KMD = _attention(params, f"layers.{layer}.", x_KMD, (B, T), model)
+        x_KMD = _mlp(params, f"layers.{layer}.", x_KMD)
+    return linear(standardize(x_KMD), scale_inputs(params["norm"], params["output"]))
+
+
+def _attention(
+    params: Params, prefix: str, x_KMD: Tensor, size: tuple[int, int], model: ModelConfig
+) -> Tensor:
+    K, M, D = x_KMD.shape
+    B, T = size
+    N, H = model.heads, D // model.heads
+    y_KMD, scale_KD = standardize(x_KMD), params[prefix + "attention_norm"]
+    q_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "q"]))
+    k_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "k"]))
+    v_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "v"]))
+    if model.qk_norm == "width":
+        q_KMD = layer_norm(q_KMD, params[prefix + "q_norm"])
+        k_KMD = layer_norm(k_KMD, params[prefix + "k_norm"])
+    # K joins the sequences as one batch axis, (K B, N, T, H).
+    rotation = _rotations(T, H, x_KMD.device)
+    q = _rotate(q_KMD.view(K * B, T, N, H), rotation).to(v_KMD.dtype).transpose(1, 2)
+    k = _rotate(k_KMD.view(K * B, T, N, H), rotation).to(v_KMD.dtype).transpose(1, 2)
+    v = v_KMD.view(K * B, T, N, H).transpose(1, 2)
+    mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return linear_add(x_KMD, mixed.transpose(1, 2).reshape(K, M, D), params[prefix + "out"])
+
+
+def _mlp(params: Params, prefix: str, x_KMD: Tensor) -> Tensor:
+    weight_KDF = scale_inputs(params[prefix + "mlp_norm"], params[prefix + "mlp_in"])
+    h_KMF = linear(standardize(x_KMD), weight_KDF)
+    return linear_add(x_KMD, functional.gelu(h_KMF), params[prefix + "mlp_out"])
+
+
+@cache
+def _rotations(T: int, H: int, device: torch.device) -> Tensor:
+    """Unit complex numbers, `(T, 1, H / 2)`: position times frequency as angle."""
+    frequency = ROPE_BASE ** -(torch.arange(0, H, 2, dtype=torch.float64) / H)
+    angle = torch.arange(T, dtype=torch.float64)[:, None] * frequency
+    return torch.polar(torch.ones_like(angle), angle)[:, None].to(torch.complex64).to(device)
+
+
+def _rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Rotary position embedding in fp32; neighbouring components of a head form a pair.
+
+    Pairing neighbours and pairing halves differ by a permutation of the head's components, which
+    q and k share: neighbours are one complex product, halves are five passes over memory.
+    """
+    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * rotation).flatten(-2)

@@ -1,0 +1,88 @@
+"""Adafactor as the study has it: Adam with a factored second average."""
+
+import torch
+from torch import Tensor
+
+from trainers.optimizers.base import (
+    Beta2,
+    Context,
+    Eps,
+    Momentum,
+    Optimizer,
+    ParamRole,
+    PerTrial,
+    State,
+    chain,
+    per_trial,
+)
+from trainers.optimizers.transforms import average, descend
+
+
+def adafactor(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -> Optimizer:
+    """Adam whose second average is a row times a column instead of a matrix (Adafactor*).
+
+    Update (t from 1, m = R = C = 0 before, matrices):
+        m <- beta1 * m + (1 - beta1) * g
+        R_i <- beta2 * R_i + (1 - beta2) * mean_j(g_ij^2),  C_j likewise with mean_i
+        V_ij = R_i * C_j / mean(R)
+        d  = m / (1 - beta1^t) / (sqrt(V / (1 - beta2^t)) + eps)
+        w <- w - lr * decay * w - lr * d
+    Norm scales: V is the running average of mean(g^2), one number per tensor.
+
+    Args:
+        momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
+        beta2: 0 <= beta2 < 1; 0.95 in the study.
+        eps: > 0, outside the root and after its correction; 1e-15 in the study.
+
+    Source: arXiv 2407.07972, `AdafactorW` in rosieyzh/optimizers-llm@a1f8a3f `olmo/optim.py`. Not
+        the rule of arXiv 1804.04235: no update clipping, no parameter scaling, no schedule of
+        beta2.
+
+    Deviations: V = 0 where mean(R) is 0, as for a gradient that was zero from the first step on;
+        the formula says 0 * 0 / 0 there.
+    """
+    return chain(scale_by_factors(momentum, beta2, eps), descend())
+
+
+def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
+    """Adafactor*'s direction."""
+
+    def init(value: Tensor, role: ParamRole) -> State:
+        m = torch.zeros_like(value)
+        if role is ParamRole.NORM:
+            return {"m": m, "v": torch.zeros_like(value[:, :1])}
+        return {
+            "m": m,
+            "row": torch.zeros_like(value[:, :, 0]),
+            "column": torch.zeros_like(value[:, 0]),
+        }
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        m = average(state["m"], grad, momentum)
+        moments = _averages(grad.square(), state, beta2, context.role)
+        root = (1 - beta2**context.step) ** 0.5
+        denominator = _root(moments, context.role).add_(per_trial(eps * root, value))
+        direction = m * per_trial(root / (1 - momentum**context.step), value)
+        return direction.div_(denominator), state | {"m": m, **moments}
+
+    return Optimizer(init, update)
+
+
+def _averages(squares: Tensor, state: State, beta2: PerTrial, role: ParamRole) -> State:
+    """The next second averages from the squared gradient."""
+    if role is ParamRole.NORM:
+        return {"v": average(state["v"], squares.mean(1, keepdim=True), beta2)}
+    return {
+        "row": average(state["row"], squares.mean(2), beta2),
+        "column": average(state["column"], squares.mean(1), beta2),
+    }
+
+
+def _root(moments: State, role: ParamRole) -> Tensor:
+    """`sqrt(V)` as a new tensor; zero where everything is."""
+    if role is ParamRole.NORM:
+        return moments["v"].sqrt()
+    row, column = moments["row"], moments["column"]
+    mean = row.mean(1, keepdim=True)
+    share = row / torch.where(mean == 0, 1, mean)
+    return share.sqrt()[:, :, None] * column.sqrt()[:, None]

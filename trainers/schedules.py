@@ -1,0 +1,58 @@
+"""Learning rate schedules: what to multiply the peak with at a step, one value per trial.
+
+Steps count from 1. `a` is the floor, `W = warmup_fraction * T` the warmup in (fractional) steps
+and `T` the length of the run. No branch looks at a trial's value: all pieces are computed and
+selected.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from trainers.config import ScheduleName
+
+DECAY_FRACTION = 0.2
+"""Share of a warmup-stable-decay run that is its final decay (arXiv 2405.18392 uses 10 to 20 %)."""
+
+Schedule = Callable[[int, int, Mapping[str, Tensor]], Tensor]
+
+
+def warmup_cosine(step: int, steps: int, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+    """Linear from the floor to 1 in W steps, then a half cosine down to the floor, `(K,)`.
+
+    `s < W: a + (1 - a) s / W`; `W <= s < T: a + (1 - a) (1 + cos(pi (s - W) / (T - W))) / 2`;
+    then `a`.
+    """
+    floor, warmup = _floor_and_warmup(steps, hyperparameters)
+    progress = ((step - warmup) / (steps - warmup)).clamp(0.0, 1.0)
+    cosine = (1 + torch.cos(torch.pi * progress)) / 2
+    return floor + (1 - floor) * torch.where(step < warmup, step / warmup, cosine)
+
+
+def warmup_stable_decay(step: int, steps: int, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+    """Linear from the floor to 1 in W steps, 1, then linear to the floor in the last 20 %, `(K,)`.
+
+    A warmup that reaches into the last 20 % shortens the decay, not the warmup.
+    """
+    floor, warmup = _floor_and_warmup(steps, hyperparameters)
+    decay = torch.minimum(steps - warmup, torch.full_like(warmup, DECAY_FRACTION * steps))
+    down = ((steps - step) / decay).clamp(0.0, 1.0)
+    return floor + (1 - floor) * torch.where(step < warmup, step / warmup, down)
+
+
+def constant(step: int, steps: int, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+    """One, `(K,)`."""
+    del step, steps
+    return torch.ones_like(next(iter(hyperparameters.values())))
+
+
+def _floor_and_warmup(steps: int, hyperparameters: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    return hyperparameters["lr_floor"], hyperparameters["warmup_fraction"] * steps
+
+
+SCHEDULES: Mapping[ScheduleName, Schedule] = {
+    "warmup_cosine": warmup_cosine,
+    "warmup_stable_decay": warmup_stable_decay,
+    "constant": constant,
+}

@@ -1,0 +1,75 @@
+"""Building blocks over a leading axis of trials: products, normalisation, norms and clipping.
+
+`K` trials, `M` rows (sequences times positions), `D` width, `F` outputs, `V` vocabulary. Weights
+are `(K, in, out)`. No reduction crosses axis 0, so a NaN in one trial stays there.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+NORM_EPS = 1e-5
+CLIP_EPS = 1e-6
+
+
+def linear(x_KMD: Tensor, weight_KDF: Tensor) -> Tensor:
+    """One matrix product per trial, `(K, M, F)`."""
+    return torch.bmm(x_KMD, weight_KDF)
+
+
+def linear_add(residual_KMF: Tensor, x_KMD: Tensor, weight_KDF: Tensor) -> Tensor:
+    """`residual + linear(x, weight)` in the precision of the residual.
+
+    Outside autocast the addition is part of the product, which saves a pass over memory; under
+    autocast `baddbmm` would round the residual stream to bf16.
+    """
+    if torch.is_autocast_enabled(x_KMD.device.type):
+        return residual_KMF + torch.bmm(x_KMD, weight_KDF)
+    return torch.baddbmm(residual_KMF, x_KMD, weight_KDF)
+
+
+def embedding(ids_KM: Tensor, table_KVD: Tensor) -> Tensor:
+    """The rows of each trial's own table, `(K, M, D)`."""
+    K, V, _ = table_KVD.shape
+    first_row_K1 = torch.arange(0, K * V, V, device=ids_KM.device)[:, None]
+    return functional.embedding(ids_KM + first_row_K1, table_KVD.flatten(0, 1))
+
+
+def standardize(x_KMD: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the last axis: LayerNorm without its scale."""
+    return functional.layer_norm(x_KMD, x_KMD.shape[-1:], eps=NORM_EPS)
+
+
+def layer_norm(x_KMD: Tensor, scale_KD: Tensor) -> Tensor:
+    """LayerNorm with a scale per trial and no shift."""
+    return standardize(x_KMD) * scale_KD[:, None]
+
+
+def scale_inputs(scale_KD: Tensor, weight_KDF: Tensor) -> Tensor:
+    """The weight that does to `standardize(x)` what `weight` does to `layer_norm(x, scale)`.
+
+    A weight has fewer rows than a batch, so this is the cheaper side to multiply.
+    """
+    return scale_KD[:, :, None] * weight_KDF
+
+
+def norms(tensors: Iterable[Tensor]) -> Tensor:
+    """One Euclidean norm per trial over all tensors together, `(K,)`."""
+    parts = [torch.linalg.vector_norm(t.flatten(1), dim=1) for t in tensors]
+    total: Tensor = torch.linalg.vector_norm(torch.stack(parts), dim=0)
+    return total
+
+
+def clip_factors(norm_K: Tensor, limit_K: Tensor) -> Tensor:
+    """What to multiply gradients with so that their norm is at most `limit`, `(K,)`.
+
+    `min(1, limit / (norm + 1e-6))`, PyTorch's rule, so that the factor is defined for norm 0.
+    """
+    return (limit_K.to(norm_K.dtype) / (norm_K + CLIP_EPS)).clamp(max=1.0)
+
+
+def per_trial(x_K: Tensor, like: Tensor) -> Tensor:
+    """The values shaped and typed to multiply a stacked tensor."""
+    return x_K.to(like.dtype).view(-1, *[1] * (like.dim() - 1))
