@@ -9,12 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from sweeper import presets
+from sweeper import plots, presets
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.analysis.stability import Stability, stability
 from sweeper.cost import training_flops
 from sweeper.expand import expand
 from sweeper.grids import axis_scale
+from sweeper.plots.stability import StabilityOptions
+from sweeper.plots.training import TrainingOptions
 from sweeper.settings import hyperparameters
 from sweeper.spec import parse
 from sweeper.storage.records import (
@@ -163,6 +165,24 @@ class Service:
         curves = stability_curves(self.store.results.points(sweep_id))
         numbers = tuple(stability(curve, tolerance) for curve in curves)
         return CurvesView(sweep=sweep, curves=curves, stabilities=numbers)
+
+    def figure(self, sweep_id: str, options: StabilityOptions | None = None) -> str:
+        """The stability figure of a sweep, as the JSON that `Plotly.react` draws."""
+        return plots.to_json(self._figure(sweep_id, options))
+
+    def figure_page(self, sweep_id: str, options: StabilityOptions | None = None) -> str:
+        """The same figure as an HTML page that needs nothing else."""
+        return plots.html(self._figure(sweep_id, options), title=self.sweep(sweep_id).name)
+
+    def _figure(self, sweep_id: str, options: StabilityOptions | None) -> Any:
+        view = self.curves(sweep_id)
+        chosen = options or StabilityOptions(title=view.sweep.name)
+        return plots.FIGURES["stability"](view.curves, view.stabilities, options=chosen)
+
+    def training_figure(self, trial_id: str, options: TrainingOptions | None = None) -> str:
+        """The loss curve of a trial, as the JSON that `Plotly.react` draws."""
+        chosen = options or TrainingOptions()
+        return plots.to_json(plots.FIGURES["training"](self.metrics(trial_id), options=chosen))
 
     def results(self, sweep_id: str) -> pd.DataFrame:
         """One row per point, with all that is known of it."""
