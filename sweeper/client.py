@@ -228,7 +228,9 @@ class Client:
             except httpx2.TransportError as error:
                 self._pause_or_raise(pauses, error)
             else:
-                return
+                # The stream ends with the sweep, and when the service stops or is restarted.
+                if self.sweep(sweep_id)["state"] in ENDED:
+                    return
 
     def _stream(self, sweep_id: str, after: int) -> Iterator[tuple[int, Json]]:
         path = "/api/v1/" + _path("sweeps", sweep_id) + "/events"
@@ -240,7 +242,8 @@ class Client:
             for event in httpx2.EventSource(answer):
                 if event.event == "bye":
                     return
-                if event.id:
+                # Progress is a state, not an event: it has no id to go on from.
+                if event.event != "progress":
                     yield int(event.id), json.loads(event.data)
 
     def _change(self, sweep_id: str, verb: str) -> Json:

@@ -1,4 +1,4 @@
-"""Ready-made sweeps, one YAML file each: a one-line `title` and the `spec` as REST takes it."""
+"""Ready-made sweeps, one YAML file each: a one-line `summary` and the `sweep` as REST takes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ class Preset:
     """A sweep by name, ready to be submitted as it is."""
 
     name: str
-    title: str
-    spec: Mapping[str, Any]
+    summary: str
+    sweep: Mapping[str, Any]
 
 
 def names() -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def preset(name: str) -> Preset:
     if name not in names():
         raise ValueError(f"unknown preset {name!r}; known: {', '.join(names())}")
     plain = yaml.safe_load((files(__name__) / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Preset(name=name, title=plain["title"], spec=plain["spec"])
+    return Preset(name=name, summary=plain["summary"], sweep=plain["sweep"])
 
 
 def presets() -> tuple[Preset, ...]:
