@@ -1,0 +1,30 @@
+"""The door to plotly: every figure, as JSON for a page or as a page of its own."""
+
+from collections.abc import Callable, Mapping
+
+import plotly.graph_objects as go
+
+from sweeper.plots import stability, style, training
+
+FIGURES: Mapping[str, Callable[..., go.Figure]] = {
+    "stability": stability.figure,
+    "training": training.figure,
+}
+
+
+def to_json(fig: go.Figure) -> str:
+    """The JSON that `Plotly.react` draws."""
+    return str(fig.to_json(validate=False))
+
+
+def html(fig: go.Figure, title: str = "") -> str:
+    """A page that holds the figure and all it needs: it opens anywhere, and contacts nobody."""
+    theme = style.theme_named(fig.layout.meta["theme"])
+    config = {"displaylogo": False, "responsive": True}
+    body = fig.to_html(full_html=False, include_plotlyjs=True, config=config)
+    look = f"margin: 1rem; background: {theme.page}; color: {theme.text}"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{style.escape(title)}</title>\n</head>\n"
+        f'<body style="{look}">\n{body}\n</body>\n</html>\n'
+    )

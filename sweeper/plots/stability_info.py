@@ -1,0 +1,280 @@
+"""What a stability figure shows, as plain numbers and texts: no plotly in sight."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sweeper.analysis.curves import Curve, SeedLoss
+from sweeper.analysis.stability import Stability
+from sweeper.plots import style
+from sweeper.plots.axes import ValueAxis, value_axis
+
+_BAND_ROW = 0.05
+"""Height of one row of the band for diverged trials, as a share of the losses' range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One mark. `trial_id` is what a click opens, empty where there is not exactly one trial."""
+
+    x: float
+    y: float
+    value: float
+    text: str
+    trial_id: str = ""
+    clipped: bool = False
+    """Drawn at the upper end of the losses, because it lies above."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossAxis:
+    """Losses from `low` to `high`; the band for diverged trials is above, up to `top`."""
+
+    low: float
+    high: float
+    top: float
+    tickvals: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One curve as it is drawn; marks of `mean` are None where the line has a gap."""
+
+    label: str
+    facet: int
+    style: int
+    """Place of the label in the legend."""
+    mean: tuple[Mark | None, ...]
+    dots: tuple[Mark, ...]
+    """Single seeds, where a value has more than one."""
+    interval: tuple[tuple[tuple[float, float, float], ...], ...]
+    """Runs of neighbouring values as (x, low, high)."""
+    diverged: tuple[Mark, ...]
+    to_diverged: tuple[tuple[Mark, Mark], ...]
+    """Neighbours of which one has a loss and the other only diverged trials."""
+    best: Mark | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilityInfo:
+    """Everything a stability figure shows; all texts are escaped."""
+
+    facets: tuple[str, ...]
+    labels: tuple[str, ...]
+    lines: tuple[Line, ...]
+    x: ValueAxis
+    y: LossAxis
+    finished: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Canvas:
+    """Both axes, and the height of one label's row in the band."""
+
+    x: ValueAxis
+    y: LossAxis
+    row: float
+
+    def clip(self, loss: float) -> float:
+        return min(loss, self.y.high)
+
+
+def stability_info(curves: Sequence[Curve], stabilities: Sequence[Stability]) -> StabilityInfo:
+    """The figure of at least one curve; all of one parameter, with a stability for each."""
+    facet_of = _facet_names(curves)
+    facets = tuple(dict.fromkeys(facet_of))
+    labels = tuple(dict.fromkeys(curve.label for curve in curves))
+    diverging = list(dict.fromkeys(curve.label for curve in curves if any(curve.diverged)))
+    values = [value for curve in curves for value in curve.values]
+    x = value_axis(values, curves[0].axis_scale, curves[0].parameter)
+    y = _loss_axis(curves, len(diverging))
+    lines = tuple(
+        _line(
+            curve,
+            numbers,
+            canvas=_Canvas(x=x, y=y, row=_row(y, diverging, curve.label)),
+            facet=facets.index(facet),
+            style_index=labels.index(curve.label),
+        )
+        for curve, numbers, facet in zip(curves, stabilities, facet_of, strict=True)
+    )
+    return StabilityInfo(
+        facets=tuple(style.escape(facet) for facet in facets),
+        labels=tuple(style.escape(label) for label in labels),
+        lines=lines,
+        x=x,
+        y=y,
+        finished=sum(curve.finished_points for curve in curves),
+        total=sum(curve.total_points for curve in curves),
+    )
+
+
+def _facet_names(curves: Sequence[Curve]) -> list[str]:
+    """One facet per scale; per scale and architecture where there are several of these."""
+    if len({curve.architecture for curve in curves}) == 1:
+        return [curve.scale for curve in curves]
+    return [f"{curve.scale}, {curve.architecture}" for curve in curves]
+
+
+def _loss_axis(curves: Sequence[Curve], num_rows: int) -> LossAxis:
+    """Limits of the finite losses, the flagged ones above the initial loss left out."""
+    seeds = [loss for curve in curves for group in curve.losses for loss in group]
+    calm = [loss.final_loss for loss in seeds if not loss.above_initial]
+    losses = [loss for loss in calm if loss is not None]
+    bounds = [end for curve in curves for end in _interval_ends(curve)]
+    initial = [curve.initial_loss for curve in curves if curve.initial_loss is not None]
+    losses = losses or initial or [0.0, 1.0]
+    low, high = min(losses), max(losses)
+    span = max(high - low, 1e-3)
+    # an interval of two seeds can be wider than everything else together: it stretches a little
+    low = max(min([low, *bounds]), low - 0.1 * span) - 0.04 * span
+    high = min(max([high, *bounds]), high + 0.1 * span) + 0.04 * span
+    top = high + (num_rows + 0.5 * bool(num_rows)) * _BAND_ROW * (high - low)
+    return LossAxis(low=low, high=high, top=top, tickvals=style.ticks(low, high))
+
+
+def _interval_ends(curve: Curve) -> list[float]:
+    return [end for end in (*curve.loss_low, *curve.loss_high) if end is not None]
+
+
+def _row(y: LossAxis, diverging: Sequence[str], label: str) -> float:
+    """The height at which a label's diverged trials are drawn, the first label uppermost."""
+    if label not in diverging:
+        return y.top
+    rows = len(diverging) + 0.5
+    return y.top - (y.top - y.high) * (diverging.index(label) + 0.75) / rows
+
+
+def _line(
+    curve: Curve, numbers: Stability, *, canvas: _Canvas, facet: int, style_index: int
+) -> Line:
+    mean = tuple(_mean_mark(curve, canvas, i) for i in range(len(curve.values)))
+    diverged = {i: _diverged_mark(curve, canvas, i) for i, n in enumerate(curve.diverged) if n}
+    return Line(
+        label=style.escape(curve.label),
+        facet=facet,
+        style=style_index,
+        mean=mean,
+        dots=tuple(_dots(curve, canvas)),
+        interval=tuple(_interval_runs(curve, canvas)),
+        diverged=tuple(diverged.values()),
+        to_diverged=tuple(_to_diverged(mean, diverged)),
+        best=_best_mark(curve, numbers, mean),
+    )
+
+
+def _mean_mark(curve: Curve, canvas: _Canvas, i: int) -> Mark | None:
+    """The mean of the finite seeds of a value."""
+    loss = curve.finite_mean[i]
+    if loss is None:
+        return None
+    trials = [seed.trial_id for seed in curve.losses[i]]
+    return Mark(
+        x=canvas.x.place(curve.values[i]),
+        y=canvas.clip(loss),
+        value=curve.values[i],
+        text=_mean_text(curve, i, loss),
+        trial_id=trials[0] if len(trials) == 1 else "",
+        clipped=loss > canvas.y.high,
+    )
+
+
+def _mean_text(curve: Curve, i: int, loss: float) -> str:
+    low, high = curve.loss_low[i], curve.loss_high[i]
+    finite = curve.seeds[i] - curve.diverged[i]
+    notes = [_heading(curve, i)]
+    if curve.total[i] == 1:
+        seed = curve.losses[i][0]
+        notes += [f"loss {loss:.4f} nats", f"seed {seed.seed}, trial {style.escape(seed.trial_id)}"]
+    else:
+        notes += [f"mean loss {loss:.4f} nats", f"{finite} of {curve.total[i]} seeds finite"]
+    if low is not None and high is not None:
+        notes.append(f"95 % interval {low:.4f} to {high:.4f}")
+    return "<br>".join(notes + _warnings(curve, i))
+
+
+def _warnings(curve: Curve, i: int) -> list[str]:
+    counts = {
+        "diverged": curve.diverged[i],
+        "not finished yet": curve.pending[i],
+        "failed or cancelled": curve.failed[i],
+        "above the initial loss": curve.above_initial[i],
+    }
+    return [f"{n} of {curve.total[i]} {what}" for what, n in counts.items() if n]
+
+
+def _heading(curve: Curve, i: int) -> str:
+    parameter = style.escape(curve.parameter)
+    return f"<b>{style.escape(curve.label)}</b><br>{parameter} {style.short(curve.values[i])}"
+
+
+def _dots(curve: Curve, canvas: _Canvas) -> Iterable[Mark]:
+    """Every finite seed of the values that have several."""
+    for i, seeds in enumerate(curve.losses):
+        for seed in seeds:
+            if len(seeds) > 1 and seed.final_loss is not None:
+                yield Mark(
+                    x=canvas.x.place(curve.values[i]),
+                    y=canvas.clip(seed.final_loss),
+                    value=curve.values[i],
+                    text=f"{_heading(curve, i)}<br>loss {seed.final_loss:.4f} nats"
+                    f"<br>{_trial_text(seed)}",
+                    trial_id=seed.trial_id,
+                    clipped=seed.final_loss > canvas.y.high,
+                )
+
+
+def _trial_text(seed: SeedLoss) -> str:
+    flag = ", above the initial loss" if seed.above_initial else ""
+    return f"seed {seed.seed}, trial {style.escape(seed.trial_id)}{flag}"
+
+
+def _interval_runs(
+    curve: Curve, canvas: _Canvas
+) -> Iterable[tuple[tuple[float, float, float], ...]]:
+    """Runs of at least two neighbouring values that have an interval, clipped to the axis."""
+    run: list[tuple[float, float, float]] = []
+    ends = zip(curve.values, curve.loss_low, curve.loss_high, strict=True)
+    for value, low, high in [*ends, (0.0, None, None)]:
+        if low is not None and high is not None:
+            run.append((canvas.x.place(value), max(low, canvas.y.low), canvas.clip(high)))
+            continue
+        if len(run) > 1:
+            yield tuple(run)
+        run = []
+
+
+def _diverged_mark(curve: Curve, canvas: _Canvas, i: int) -> Mark:
+    seeds = [seed for seed in curve.losses[i] if seed.outcome == "diverged"]
+    steps = sorted(seed.diverged_at_step for seed in seeds if seed.diverged_at_step is not None)
+    notes = [_heading(curve, i), f"{len(seeds)} of {curve.total[i]} diverged"]
+    if steps:
+        notes.append(f"at step {', '.join(map(str, steps))}")
+    if len(seeds) == 1:
+        notes.append(_trial_text(seeds[0]))
+    return Mark(
+        x=canvas.x.place(curve.values[i]),
+        y=canvas.row,
+        value=curve.values[i],
+        text="<br>".join(notes),
+        trial_id=seeds[0].trial_id if len(seeds) == 1 else "",
+    )
+
+
+def _to_diverged(
+    mean: Sequence[Mark | None], diverged: dict[int, Mark]
+) -> Iterable[tuple[Mark, Mark]]:
+    for i, mark in diverged.items():
+        for neighbour in (i - 1, i + 1):
+            if mean[i] is None and 0 <= neighbour < len(mean):
+                beside = mean[neighbour]
+                if beside is not None:
+                    yield beside, mark
+
+
+def _best_mark(curve: Curve, numbers: Stability, mean: Sequence[Mark | None]) -> Mark | None:
+    if numbers.best_value is None:
+        return None
+    best = mean[curve.values.index(numbers.best_value)]
+    assert best is not None, numbers.best_value
+    return best
