@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from io import StringIO
-from typing import TYPE_CHECKING, Any, Self
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import quote
 
 import httpx2
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Json = dict[str, Any]
+ResultsForm = Literal["csv", "json", "parquet"]
 
 ENDED = frozenset({"done", "done_with_failures", "cancelled"})
 """States of a sweep in which nothing of it will run any more, unless it is retried."""
@@ -163,15 +164,16 @@ class Client:
         """One row per point: value, seed, state, outcome, losses, hyperparameters."""
         import pandas
 
-        return pandas.read_csv(StringIO(self.results_csv(sweep_id)))
+        return pandas.read_parquet(BytesIO(self.results_file(sweep_id, "parquet")))
 
-    def results_csv(self, sweep_id: str) -> str:
-        """The same rows as text."""
-        return self._read(_path("sweeps", sweep_id) + "/results.csv").text
+    def results_file(self, sweep_id: str, form: ResultsForm) -> bytes:
+        """The same rows as a file."""
+        return self._read(f"{_path('sweeps', sweep_id)}/results.{form}").content
 
-    def trials(self, sweep_id: str) -> list[Json]:
-        """The training runs of a sweep, with how far each is."""
-        return self._items(_path("sweeps", sweep_id) + "/trials")
+    def trials(self, sweep_id: str, *, state: str | None = None) -> list[Json]:
+        """One entry per point: the training run it has, in that state if one is given."""
+        query = {} if state is None else {"state": state}
+        return self._items(_path("sweeps", sweep_id) + "/trials", **query)
 
     def trial(self, trial_id: str) -> Json:
         """One training run: configuration, outcome, attempts."""
@@ -188,6 +190,10 @@ class Client:
     def figure(self, sweep_id: str) -> Json:
         """The stability figure as plotly JSON: `plotly.graph_objects.Figure(figure)` draws it."""
         return self._get(_path("sweeps", sweep_id) + "/figure")
+
+    def figure_html(self, sweep_id: str) -> str:
+        """The stability figure as a page that needs no network."""
+        return self._read(_path("sweeps", sweep_id) + "/figure.html").text
 
     def cancel(self, sweep_id: str) -> Json:
         """End the sweep; what other sweeps want goes on."""
@@ -270,12 +276,12 @@ class Client:
     def _get(self, path: str, **query: Any) -> Json:
         return dict(self._read(f"/api/v1/{path}", **query).json())
 
-    def _items(self, path: str) -> list[Json]:
+    def _items(self, path: str, **query: str) -> list[Json]:
         """Everything of a list, or of a list in pages."""
-        page = self._get(path)
+        page = self._get(path, **query)
         items = list(page["items"])
         while page.get("next") is not None:
-            page = self._get(path, cursor=page["next"])
+            page = self._get(path, cursor=page["next"], **query)
             items += page["items"]
         return items
 

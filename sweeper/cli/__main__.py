@@ -1,0 +1,5 @@
+"""`python -m sweeper.cli`: the same command, by module."""
+
+from sweeper.cli import main
+
+main()

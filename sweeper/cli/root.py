@@ -1,0 +1,59 @@
+"""All commands in one application. Importing this loads typer, rich and httpx2, and no more."""
+
+import sys
+
+import typer
+
+from sweeper.cli import database, demo, doctor, files, output, serve, sweeps
+from sweeper.errors import SweeperError
+
+PANELS = {
+    "The service": (serve.serve, serve.api, serve.dispatch, demo.demo),
+    "Sweeps": (*sweeps.COMMANDS, *files.COMMANDS),
+    "This machine": (doctor.doctor,),
+}
+
+EPILOG = (
+    "Exit codes: 0 done, 1 something broke, 2 wrong request or setting, 3 no such thing, "
+    "4 the sweep ended with failures, 5 the service cannot be reached."
+)
+
+
+def application() -> typer.Typer:
+    """The typer application."""
+    app = typer.Typer(
+        name="sweeper",
+        help="Sweep one hyperparameter of language-model optimizers and see how stable they are.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_version)
+    for panel, commands in PANELS.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(command)
+    app.add_typer(database.app, name="db", rich_help_panel="This machine")
+    return app
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line; the exit code. What a user can cause is one line, never a traceback."""
+    try:
+        application()(args=arguments)
+    except SweeperError as error:
+        return output.report(error)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else output.OK
+    return output.OK
+
+
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version."),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        sys.stdout.write(installed("sweeper") + "\n")
+        raise typer.Exit

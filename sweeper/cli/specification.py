@@ -1,0 +1,87 @@
+"""Where `submit` and `preview` take a sweep from, and what of it their options replace."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sweeper import presets
+from sweeper.cli.output import UsageError
+
+Source = Annotated[
+    str | None, typer.Argument(help="A JSON or YAML file with the sweep; `-` reads stdin.")
+]
+Preset = Annotated[
+    str | None, typer.Option(help="A ready-made sweep instead; `sweeper presets` lists them.")
+]
+Name = Annotated[str | None, typer.Option(help="Another name.")]
+Scales = Annotated[list[str] | None, typer.Option("--scale", help="Other scales; repeatable.")]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", help="Other seeds; repeatable.")]
+Steps = Annotated[int | None, typer.Option(help="Another length, in optimizer steps.")]
+Priority = Annotated[int | None, typer.Option(help="Higher goes first; from -100 to 100.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew what is there already.")]
+
+
+def sweep_body(
+    source: str | None,
+    preset: str | None,
+    *,
+    name: str | None = None,
+    scales: list[str] | None = None,
+    seeds: list[int] | None = None,
+    steps: int | None = None,
+    priority: int | None = None,
+    fresh: bool = False,
+) -> dict[str, Any]:
+    """The sweep as REST takes it; whatever is given replaces that part of the source."""
+    body = _load(source, preset)
+    given = {
+        "name": name,
+        "scales": scales or None,
+        "seeds": seeds or None,
+        "priority": priority,
+        "fresh": fresh or None,
+    }
+    body |= {key: value for key, value in given.items() if value is not None}
+    if steps is not None:
+        body["base"] = dict(body.get("base") or {}) | {"steps": steps}
+    return body
+
+
+def _load(source: str | None, preset: str | None) -> dict[str, Any]:
+    if (source is None) == (preset is None):
+        raise UsageError("give either a file or --preset; `sweeper presets` lists the presets")
+    if preset is not None:
+        try:
+            return dict(presets.preset(preset).sweep)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+    assert source is not None
+    return _parse(_text(source), source)
+
+
+def _text(source: str) -> str:
+    try:
+        return sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"cannot read {source}: {why}") from None
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    import json
+
+    import yaml
+
+    # JSON first: YAML 1.1 reads 1e-3 as a text, JSON reads it as a number.
+    try:
+        body = json.loads(text)
+    except json.JSONDecodeError:
+        try:
+            body = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{source} is neither JSON nor YAML: {error}") from None
+    if not isinstance(body, dict):
+        raise UsageError(f"{source} must hold one sweep, but got {type(body).__name__}")
+    return body

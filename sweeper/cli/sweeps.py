@@ -1,0 +1,320 @@
+"""Commands on sweeps, over REST: submit, look, follow, steer."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sweeper.cli import home, options, progress
+from sweeper.cli import specification as given
+from sweeper.cli.output import FAILURES, number, print_json, print_table, say
+from sweeper.client import Client, Json, Retries
+from sweeper.errors import NotFound
+
+Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end, as `watch` does.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would train.")]
+
+
+@contextmanager
+def connected(data: Path, url: str | None, key: str | None) -> Iterator[Client]:
+    """A client of the service that was named, or that serves the home folder."""
+    with Client(home.service_url(data, url), key=key, retries=Retries(attempts=3)) as client:
+        yield client
+
+
+def resolve(client: Client, sweep_id: str) -> str:
+    """The id; `latest` is that of the newest sweep."""
+    if sweep_id != "latest":
+        return sweep_id
+    newest = next(client.sweeps(limit=1), None)
+    if newest is None:
+        raise NotFound("there is no sweep yet")
+    return str(newest["id"])
+
+
+def submit(
+    source: given.Source = None,
+    preset: given.Preset = None,
+    name: given.Name = None,
+    scale: given.Scales = None,
+    seed: given.Seeds = None,
+    steps: given.Steps = None,
+    priority: given.Priority = None,
+    fresh: given.Fresh = False,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Submit a sweep; it is trained as soon as there is room.
+
+    The file holds what REST takes: an axis (parameter and values), optimizers, and if wanted
+    scales, seeds and settings. The options replace parts of it. Prints the id of the sweep.
+
+    Examples: sweeper submit sweep.yaml --wait; sweeper submit --preset lr --scale micro --seed 0
+    """
+    body = given.sweep_body(
+        source,
+        preset,
+        name=name,
+        scales=scale,
+        seeds=seed,
+        steps=steps,
+        priority=priority,
+        fresh=fresh,
+    )
+    with connected(data, url, key) as client:
+        if dry_run:
+            _show_preview(client.preview(body), as_json)
+            return
+        submission = client.submit(body)
+        trials = submission["trials"]
+        say(f"{trials['total']} trials: {trials['new']} new, {trials['shared']} there already")
+        if wait:
+            _follow(client, submission["id"], as_json)
+        elif as_json:
+            print_json(submission)
+        else:
+            typer.echo(submission["id"])
+
+
+def preview(
+    source: given.Source = None,
+    preset: given.Preset = None,
+    scale: given.Scales = None,
+    seed: given.Seeds = None,
+    steps: given.Steps = None,
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Say what a sweep would train and how much of it is there already; nothing is stored.
+
+    Example: sweeper preview --preset momentum --scale micro
+    """
+    body = given.sweep_body(source, preset, scales=scale, seeds=seed, steps=steps)
+    with connected(data, url, key) as client:
+        _show_preview(client.preview(body), as_json)
+
+
+def ls(
+    state: Annotated[str | None, typer.Option(help="Only sweeps in this state.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only names that contain this.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """List sweeps, newest first.
+
+    Example: sweeper ls --state running
+    """
+    filters = {k: v for k, v in {"state": state, "search": search}.items() if v is not None}
+    with connected(data, url, key) as client:
+        found = list(islice(client.sweeps(limit=limit, **filters), limit))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("id", "state", "points", "parameter", "name", "best")
+    print_table(columns, (_sweep_row(sweep) for sweep in found))
+
+
+def show(
+    sweep_id: options.SweepId = "latest",
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Show one sweep: its state, and best value, loss, sensitivity and basin of every curve.
+
+    Example: sweeper show latest
+    """
+    with connected(data, url, key) as client:
+        sweep = client.sweep(resolve(client, sweep_id))
+        curves = client.curves(sweep["id"])
+    if as_json:
+        print_json({"sweep": sweep, "curves": curves})
+        return
+    say(f"{sweep['name']}: {sweep['state']}, {progress.counts(sweep)}")
+    print_table(progress.STABILITY_COLUMNS, map(progress.stability_row, curves))
+
+
+def watch(
+    sweep_id: options.SweepId = "latest",
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Follow a sweep to its end; exits 4 if it ended with failures or cancelled points.
+
+    Ctrl-C ends the watching, not the sweep.
+
+    Example: sweeper watch latest && sweeper export latest -o results.csv
+    """
+    with connected(data, url, key) as client:
+        _follow(client, resolve(client, sweep_id), as_json)
+
+
+def curves(
+    sweep_id: options.SweepId = "latest",
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Print the points of every curve: mean final loss, its interval, and how many diverged.
+
+    Example: sweeper curves latest --json | jq '.[].stability'
+    """
+    with connected(data, url, key) as client:
+        found = client.curves(resolve(client, sweep_id))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("curve", "scale", "parameter", "value", "loss", "low", "high", "seeds", "diverged")
+    print_table(columns, (row for curve in found for row in _curve_rows(curve)))
+
+
+def cancel(
+    sweep_id: options.SweepId,
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """End a sweep for good; what other sweeps want of it is trained on.
+
+    Example: sweeper cancel latest
+    """
+    _steer(Client.cancel, sweep_id, as_json, data, url, key)
+
+
+def pause(
+    sweep_id: options.SweepId,
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Hold a sweep: running work is saved, nothing more of it starts until `resume`.
+
+    Example: sweeper pause latest
+    """
+    _steer(Client.pause, sweep_id, as_json, data, url, key)
+
+
+def resume(
+    sweep_id: options.SweepId,
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Go on with a paused sweep, from its checkpoints.
+
+    Example: sweeper resume latest
+    """
+    _steer(Client.resume, sweep_id, as_json, data, url, key)
+
+
+def retry(
+    sweep_id: options.SweepId,
+    as_json: options.AsJson = False,
+    data: options.Data = options.HOME,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Train the failed and cancelled points of a sweep anew; results stay as they are.
+
+    Example: sweeper retry latest
+    """
+    with connected(data, url, key) as client:
+        answer = client.retry(resolve(client, sweep_id))
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"{answer['retried']} trials again")
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    submit,
+    preview,
+    ls,
+    show,
+    watch,
+    cancel,
+    pause,
+    resume,
+    retry,
+    curves,
+)
+
+
+def _steer(
+    verb: Callable[[Client, str], Json],
+    sweep_id: str,
+    as_json: bool,
+    data: Path,
+    url: str | None,
+    key: str | None,
+) -> None:
+    with connected(data, url, key) as client:
+        sweep = verb(client, resolve(client, sweep_id))
+    if as_json:
+        print_json(sweep)
+    else:
+        typer.echo(f"{sweep['id']}: {sweep['state']}, {progress.counts(sweep)}")
+
+
+def _follow(client: Client, sweep_id: str, as_json: bool) -> None:
+    sweep = progress.follow(client, sweep_id)
+    curves = client.curves(sweep_id)
+    if as_json:
+        print_json({"sweep": sweep, "curves": curves})
+    else:
+        print_table(progress.STABILITY_COLUMNS, map(progress.stability_row, curves))
+    if sweep["state"] != "done":
+        say(f"{sweep['name']}: {sweep['state']}, {progress.counts(sweep)}")
+        raise typer.Exit(FAILURES)
+
+
+def _show_preview(found: Json, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    trials = found["trials"]
+    typer.echo(
+        f"{found['variants']} curves, {found['points']} points, {trials['total']} trials: "
+        f"{trials['new']} new, {trials['shared']} there already; "
+        f"{found['tokens']:,} tokens and {found['flops']:.3g} operations to train"
+    )
+
+
+def _sweep_row(sweep: Json) -> tuple[str, ...]:
+    points, best = sweep["points"], sweep["best"]
+    ended = points["done"] + points["failed"] + points["cancelled"]
+    shown = "-" if best is None else f"{best['label']} {best['value']:g}: {number(best['loss'])}"
+    done = f"{ended}/{points['total']}"
+    return sweep["id"], sweep["state"], done, sweep["parameter"], sweep["name"], shown
+
+
+def _curve_rows(curve: dict[str, Any]) -> Iterable[tuple[str, ...]]:
+    for point in curve["points"]:
+        yield (
+            curve["label"],
+            curve["scale"],
+            curve["parameter"],
+            f"{point['value']:g}",
+            *(number(point[key], 5) for key in ("loss_mean", "loss_low", "loss_high")),
+            f"{point['seeds']}/{point['total']}",
+            str(point["diverged"]),
+        )
