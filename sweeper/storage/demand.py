@@ -1,0 +1,69 @@
+"""Who wants a trial: kept up in the transaction that changes a sweep."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select, update
+
+from sweeper.storage.tables import point, sweep, trial
+from sweeper.trials import Intent, TrialState
+
+LIVE = (TrialState.PENDING, TrialState.RUNNING)
+
+
+def lock_trials(connection: Connection, sweep_ids: Sequence[int]) -> None:
+    """Lock the trials of the sweeps, always in the order of their keys."""
+    connection.execute(
+        select(trial.c.id)
+        .where(_belongs_to(sweep_ids), trial.c.state.in_(LIVE))
+        .order_by(trial.c.id)
+        .with_for_update(key_share=True)
+    ).all()
+
+
+def refresh_demand(connection: Connection, sweep_ids: Sequence[int]) -> None:
+    """Give the live trials of the sweeps the highest priority among the active sweeps."""
+    lock_trials(connection, sweep_ids)
+    connection.execute(
+        update(trial)
+        .where(_belongs_to(sweep_ids), trial.c.state.in_(LIVE))
+        .values(demand=wanted_priority())
+    )
+
+
+def wanted_priority() -> ScalarSelect[int | None]:
+    """The highest priority of the active sweeps with a point on the trial, NULL without one."""
+    return (
+        select(func.max(sweep.c.priority))
+        .select_from(point.join(sweep, sweep.c.id == point.c.sweep_id))
+        .where(point.c.trial_id == trial.c.id, sweep.c.intent == Intent.ACTIVE)
+        .correlate(trial)
+        .scalar_subquery()
+    )
+
+
+def held_by_live_sweep() -> ColumnElement[bool]:
+    """Whether a sweep that is not cancelled has a point on the trial."""
+    return (
+        select(point.c.id)
+        .select_from(point.join(sweep, sweep.c.id == point.c.sweep_id))
+        .where(point.c.trial_id == trial.c.id, sweep.c.intent != Intent.CANCELLED)
+        .correlate(trial)
+        .exists()
+    )
+
+
+def pause_sweeps(connection: Connection, sweep_ids: Sequence[int]) -> list[int]:
+    """Pause those of the sweeps that are active; returns which they were."""
+    paused = connection.scalars(
+        update(sweep)
+        .where(sweep.c.id.in_(sweep_ids), sweep.c.intent == Intent.ACTIVE)
+        .values(intent=Intent.PAUSED)
+        .returning(sweep.c.id)
+    ).all()
+    if paused:
+        refresh_demand(connection, paused)
+    return sorted(paused)
+
+
+def _belongs_to(sweep_ids: Sequence[int]) -> ColumnElement[bool]:
+    return trial.c.id.in_(select(point.c.trial_id).where(point.c.sweep_id.in_(sweep_ids)))

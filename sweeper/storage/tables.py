@@ -1,0 +1,275 @@
+"""The tables. Singular names, integer keys; sweeps and trials also have an opaque public id.
+
+A *point* is what a sweep declares, a *trial* is trained once for all points that share it, a
+*stack* is the list of trials that one worker trains together, an *attempt* one run of a stack.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+VERSION_TABLE = "sweeper_alembic_version"
+
+TERMINAL = "('done', 'failed', 'cancelled')"
+DEAD = "('failed', 'cancelled')"
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC, for people: no decision reads it. ISO text on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text where the database has no type with a zone."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(32))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive times."""
+        if value is None:
+            return None
+        assert value.tzinfo is not None
+        moment = value.astimezone(UTC)
+        return moment.isoformat(timespec="microseconds") if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: Any, _: Dialect) -> datetime | None:
+        """The time in UTC."""
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        assert isinstance(moment, datetime)
+        return moment.astimezone(UTC)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value as canonical text, the same on both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _: Dialect) -> str | None:
+        """Sorted keys, no spaces; NaN is refused."""
+        if value is None:
+            return None
+        plain = dict(value) if isinstance(value, Mapping) else value
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def process_result_value(self, value: str | None, _: Dialect) -> Any:
+        """The value."""
+        return None if value is None else json.loads(value)
+
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column that is called INTEGER."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+sweep = Table(
+    "sweep",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("public_id", String(32), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("spec", JsonText, nullable=False),
+    Column("parameter", String(64), nullable=False),
+    Column("axis_scale", String(16), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("intent", String(16), nullable=False),
+    Column("num_points", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+variant = Table(
+    "variant",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("sweep_id", ForeignKey("sweep.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("optimizer", String(64), nullable=False),
+    Column("scale", String(32), nullable=False),
+    Column("architecture", String(32), nullable=False),
+    Column("overrides", JsonText, nullable=False),
+    UniqueConstraint("sweep_id", "position"),
+)
+
+stack = Table(
+    "stack",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("k", Integer, nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("members", JsonText, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("started", Boolean, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("checkpoints", JsonText, nullable=False),
+    Column("checkpoint_step", Integer, nullable=False),
+    Column("parent_id", ForeignKey("stack.id")),
+    Column("created_at", UtcTime, nullable=False),
+    Index("stack_state_id", "state", "id"),
+)
+"""`members`: trial ids, index = slot, never edited. `checkpoints`: the newest two, newest first.
+`checkpoint_step`: the furthest ever reached. `started`: the present attempt runs on a worker."""
+
+trial = Table(
+    "trial",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("public_id", String(32), nullable=False, unique=True),
+    Column("fingerprint", String(96), nullable=False, index=True),
+    Column("stack_key", String(32), nullable=False),
+    Column("config", JsonText, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("demand", Integer),
+    Column("stack_id", ForeignKey("stack.id"), index=True),
+    Column("replaces", ForeignKey("trial.id")),
+    Column("outcome", String(16)),
+    Column("final_loss", Double),
+    Column("best_loss", Double),
+    Column("train_loss", Double),
+    Column("initial_loss", Double),
+    Column("last_finite_loss", Double),
+    Column("diverged_at_step", Integer),
+    Column("busy_s", Double),
+    Column("provenance", JsonText),
+    Column("failure", String(32)),
+    Column("failure_message", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Index(
+        "trial_live",
+        "fingerprint",
+        unique=True,
+        postgresql_where=text(f"state NOT IN {DEAD}"),
+        sqlite_where=text(f"state NOT IN {DEAD}"),
+    ),
+    Index("trial_state_demand", "state", "demand"),
+)
+
+point = Table(
+    "point",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("sweep_id", ForeignKey("sweep.id"), nullable=False, index=True),
+    Column("variant_id", ForeignKey("variant.id"), nullable=False),
+    Column("value", Double, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("trial_id", ForeignKey("trial.id"), nullable=False, index=True),
+    UniqueConstraint("variant_id", "value", "seed"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("stack_id", ForeignKey("stack.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("tune_trial_id", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("end_reason", Text),
+    Column("failure", String(32)),
+    Column("failure_message", Text),
+    Column("next_step", Text),
+    Column("traceback", Text),
+    Column("log_tail", Text),
+    Column("charged_trial_id", ForeignKey("trial.id"), index=True),
+    PrimaryKeyConstraint("stack_id", "attempt"),
+)
+
+metric = Table(
+    "metric",
+    metadata,
+    Column("trial_id", ForeignKey("trial.id"), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("value", Double),
+    Column("kind", String(8), nullable=False),
+    PrimaryKeyConstraint("trial_id", "key", "step"),
+    sqlite_with_rowid=False,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("sweep_id", ForeignKey("sweep.id"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", JsonText, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("event_sweep_id_id", "sweep_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+dispatcher = Table(
+    "dispatcher",
+    metadata,
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("owner", JsonText, nullable=False),
+)
+"""Always one row; epoch 0 means that nobody has ever acted."""
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("key_id", String(32), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("scopes", JsonText, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("last_used_at", UtcTime),
+    Column("revoked_at", UtcTime),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("caller", String(64), nullable=False),
+    Column("key", String(256), nullable=False),
+    Column("body_sha256", String(64), nullable=False),
+    Column("response", JsonText),
+    Column("created_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("caller", "key"),
+)
