@@ -1,6 +1,8 @@
 """All commands in one application. Importing this loads typer, rich and httpx2, and no more."""
 
 import sys
+from importlib.metadata import version as installed_version
+from typing import Annotated
 
 import typer
 
@@ -13,6 +15,7 @@ PANELS = {
     "This machine": (doctor.doctor,),
 }
 
+HELP = "Sweep one hyperparameter of language-model optimizers and see how stable they are."
 EPILOG = (
     "Exit codes: 0 done, 1 something broke, 2 wrong request or setting, 3 no such thing, "
     "4 the sweep ended with failures, 5 the service cannot be reached."
@@ -23,14 +26,13 @@ def application() -> typer.Typer:
     """The typer application."""
     app = typer.Typer(
         name="sweeper",
-        help="Sweep one hyperparameter of language-model optimizers and see how stable they are.",
         epilog=EPILOG,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_version)
+    app.callback(help=HELP)(_options)
     for panel, commands in PANELS.items():
         for command in commands:
             app.command(rich_help_panel=panel)(command)
@@ -49,11 +51,17 @@ def run(arguments: list[str] | None = None) -> int:
     return output.OK
 
 
-def _version(
-    version: bool = typer.Option(False, "--version", help="Print the version."),
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        sys.stdout.write(installed("sweeper") + "\n")
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(installed_version("sweeper") + "\n")
         raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+]
+
+
+def _options(version: Version = False) -> None:
+    """Options before the command."""

@@ -50,13 +50,13 @@ def serve(
     url = homes.database_url(home, database)
     with homes.held(home), _signals(parent_fd), _bound(host, port, trusted_network) as bound:
         _open_once(url)
+        _export(home, url, host, bound, trusted_network, allowed_host)
         child = Child(
-            sweeper_command("dispatch", *_dispatch_arguments(home, url, ray_address, cpus)),
+            sweeper_command("dispatch", *_dispatch_arguments(home, ray_address, cpus)),
             log=_fresh_log(home),
             say=say,
         )
         address = _address(host, bound)
-        _export(home, url, host, bound, trusted_network, allowed_host)
         child.start()
         try:
             homes.announce(home, address)
@@ -214,11 +214,8 @@ def _tell(address: str, home: Path, as_json: bool) -> None:
     say(f"serving {address} from {home}; Ctrl-C stops")
 
 
-def _dispatch_arguments(
-    home: Path, url: str, ray_address: str | None, cpus: int | None
-) -> Iterator[str]:
+def _dispatch_arguments(home: Path, ray_address: str | None, cpus: int | None) -> Iterator[str]:
     # The database goes by environment: an argument would show its password to every user.
-    os.environ["SWEEPER_DATABASE"] = url
     yield from ("--data", str(home))
     if ray_address is not None:
         yield from ("--ray-address", ray_address)
