@@ -25,6 +25,8 @@ class StabilityOptions:
     seeds: bool = True
     """A dot for every seed, where there are several."""
     intervals: bool = True
+    basins: bool = True
+    """A broad stroke under the line, within the tolerance of the best value."""
     diverged: bool = True
     """The band above the losses; without it, diverged values are gaps."""
 
@@ -89,6 +91,8 @@ def _traces(
         traces += [_interval_trace(run, look) for run in line.interval]
     if options.diverged:
         traces += [_connector(pair, look) for pair in line.to_diverged]
+    if options.basins and len(line.basin) > 1:
+        traces.append(_basin_trace(line, look))
     traces.append(_mean_trace(line, look, shown=line is first))
     if options.seeds and line.dots:
         traces.append(_marks(line.dots, {"size": 5, "color": look.color, "opacity": 0.55}))
@@ -113,7 +117,9 @@ def _mean_trace(line: Line, look: SeriesStyle, *, shown: bool) -> go.Scatter:
         line={"color": look.color, "width": 2, "dash": look.dash},
         marker={
             "color": look.color,
-            "size": 8,
+            "opacity": 1,
+            "line": {"width": 0},
+            "size": [14 if mark is not None and mark.clipped else 8 for mark in marks],
             "symbol": [
                 "arrow-up" if mark is not None and mark.clipped else look.symbol for mark in marks
             ],
@@ -155,6 +161,18 @@ def _interval_trace(run: Sequence[tuple[float, float, float]], look: SeriesStyle
     )
 
 
+def _basin_trace(line: Line, look: SeriesStyle) -> go.Scatter:
+    return go.Scatter(
+        x=[x for x, _ in line.basin],
+        y=[y for _, y in line.basin],
+        mode="lines",
+        line={"color": look.color, "width": 10},
+        opacity=0.28,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
 def _connector(pair: tuple[Mark, Mark], look: SeriesStyle) -> go.Scatter:
     return go.Scatter(
         x=[mark.x for mark in pair],
@@ -182,13 +200,15 @@ def _lay_out(fig: go.Figure, info: StabilityInfo, theme: Theme, options: Stabili
         **style.base_layout(options.theme),
         title={
             "text": style.escape(options.title),
-            "subtitle": {"text": _subtitle(info), "font": {"color": theme.faint_text}},
+            "subtitle": {"text": _subtitle(info, options), "font": {"color": theme.faint_text}},
             "x": 0,
+            "y": 0.97,
+            "yanchor": "top",
             "xref": "paper",
         },
         legend={"orientation": "v", "y": 1, "yanchor": "top", "x": 1.02},
-        margin={"l": 70, "r": 20, "t": 90, "b": 60},
-        height=150 + 360 * rows,
+        margin={"l": 70, "r": 20, "t": 105, "b": 60},
+        height=165 + 360 * rows,
     )
     fig.update_xaxes(
         **style.axis_look(theme),
@@ -196,10 +216,16 @@ def _lay_out(fig: go.Figure, info: StabilityInfo, theme: Theme, options: Stabili
         range=info.x.range,
         tickvals=info.x.tickvals,
         ticktext=info.x.ticktext,
-        title={"text": info.x.title},
+        title_text=info.x.title,
+        minor={
+            "tickvals": sorted({mark.x for line in info.lines for mark in line.mean if mark}),
+            "ticks": "outside",
+            "ticklen": 2,
+            "tickcolor": theme.faint_text,
+        },
     )
     fig.update_yaxes(**style.axis_look(theme), range=(info.y.low, top), tickvals=info.y.tickvals)
-    fig.update_yaxes(title={"text": "final validation loss (nats)"}, col=1)
+    fig.update_yaxes(title_text="final validation loss (nats)", col=1)
     fig.update_annotations(font={"size": 14})
     if options.diverged and info.y.top > info.y.high:
         _add_band(fig, info, theme)
@@ -227,8 +253,12 @@ def _add_band(fig: go.Figure, info: StabilityInfo, theme: Theme) -> None:
     )
 
 
-def _subtitle(info: StabilityInfo) -> str:
-    rings = "rings: best value of each curve"
-    if info.finished == info.total:
-        return f"{info.total} points; {rings}"
-    return f"{info.finished} of {info.total} points finished; {rings}"
+def _subtitle(info: StabilityInfo, options: StabilityOptions) -> str:
+    finished = info.finished == info.total
+    parts = [f"{info.total} points" if finished else f"{info.finished} of {info.total} points"]
+    parts.append("rings: best value")
+    if options.basins and any(len(line.basin) > 1 for line in info.lines):
+        parts.append(f"broad strokes: within {info.tolerance:g} nats of it")
+    if info.clipped:
+        parts.append("arrows: above the initial loss")
+    return "; ".join(parts)

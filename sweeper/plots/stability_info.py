@@ -52,6 +52,8 @@ class Line:
     to_diverged: tuple[tuple[Mark, Mark], ...]
     """Neighbours of which one has a loss and the other only diverged trials."""
     best: Mark | None
+    basin: tuple[tuple[float, float], ...]
+    """The line within the basin as (x, y), from edge to edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +65,15 @@ class StabilityInfo:
     lines: tuple[Line, ...]
     x: ValueAxis
     y: LossAxis
+    tolerance: float
+    """Depth of the basins."""
     finished: int
     total: int
+
+    @property
+    def clipped(self) -> bool:
+        """Whether any loss lies above what is drawn."""
+        return any(mark is not None and mark.clipped for line in self.lines for mark in line.mean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +113,7 @@ def stability_info(curves: Sequence[Curve], stabilities: Sequence[Stability]) ->
         lines=lines,
         x=x,
         y=y,
+        tolerance=stabilities[0].tolerance,
         finished=sum(curve.finished_points for curve in curves),
         total=sum(curve.total_points for curve in curves),
     )
@@ -160,6 +170,7 @@ def _line(
         diverged=tuple(diverged.values()),
         to_diverged=tuple(_to_diverged(mean, diverged)),
         best=_best_mark(curve, numbers, mean),
+        basin=tuple(_basin(curve, numbers, canvas)),
     )
 
 
@@ -232,11 +243,11 @@ def _trial_text(seed: SeedLoss) -> str:
 def _interval_runs(
     curve: Curve, canvas: _Canvas
 ) -> Iterable[tuple[tuple[float, float, float], ...]]:
-    """Runs of at least two neighbouring values that have an interval, clipped to the axis."""
+    """Runs of neighbouring values that have an interval around what is drawn, clipped."""
     run: list[tuple[float, float, float]] = []
-    ends = zip(curve.values, curve.loss_low, curve.loss_high, strict=True)
-    for value, low, high in [*ends, (0.0, None, None)]:
-        if low is not None and high is not None:
+    ends = zip(curve.values, curve.loss_low, curve.loss_high, curve.above_initial, strict=True)
+    for value, low, high, flagged in [*ends, (0.0, None, None, 0)]:
+        if low is not None and high is not None and not flagged:
             run.append((canvas.x.place(value), max(low, canvas.y.low), canvas.clip(high)))
             continue
         if len(run) > 1:
@@ -278,3 +289,18 @@ def _best_mark(curve: Curve, numbers: Stability, mean: Sequence[Mark | None]) ->
     best = mean[curve.values.index(numbers.best_value)]
     assert best is not None, numbers.best_value
     return best
+
+
+def _basin(curve: Curve, numbers: Stability, canvas: _Canvas) -> Iterable[tuple[float, float]]:
+    low, high = numbers.basin_low, numbers.basin_high
+    if low is None or high is None or numbers.best_loss is None:
+        return
+    edge = numbers.best_loss + numbers.tolerance
+    if not numbers.basin_low_censored:
+        yield canvas.x.place(low), edge
+    for value, loss in zip(curve.values, curve.loss_mean, strict=True):
+        # a hair of room: a censored edge is a value that went through a logarithm and back
+        if loss is not None and low * (1 - 1e-9) <= value <= high * (1 + 1e-9):
+            yield canvas.x.place(value), loss
+    if not numbers.basin_high_censored:
+        yield canvas.x.place(high), edge

@@ -19,7 +19,7 @@ SYMBOLS = (
     "star",
     "hexagon",
 )
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+DASHES = ("solid", "8px,3px", "3px,3px", "10px,3px,3px,3px", "14px,3px")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +119,11 @@ def base_layout(theme_name: ThemeName) -> dict[str, Any]:
         "font": {"color": theme.text, "size": 13, "family": "Helvetica, Arial, sans-serif"},
         "hoverlabel": {"align": "left"},
         "hovermode": "closest",
+        "modebar": {
+            "bgcolor": "rgba(0, 0, 0, 0)",
+            "color": theme.faint_text,
+            "activecolor": theme.text,
+        },
         "meta": {"theme": theme_name},
     }
 
@@ -133,4 +138,5 @@ def axis_look(theme: Theme) -> dict[str, Any]:
         "ticklen": 4,
         "gridcolor": theme.grid,
         "zeroline": False,
+        "title": {"font": {"size": 14}},
     }

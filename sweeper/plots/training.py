@@ -65,8 +65,8 @@ def figure(metrics: "pd.DataFrame", *, options: TrainingOptions | None = None) -
             )
         )
     look_of_axis = style.axis_look(theme)
-    fig.update_xaxes(**look_of_axis, title={"text": "step"}, rangemode="tozero")
-    fig.update_yaxes(**look_of_axis, title={"text": "loss (nats)"})
+    fig.update_xaxes(**look_of_axis, title_text="step", rangemode="tozero")
+    fig.update_yaxes(**look_of_axis, title_text="loss (nats)")
     fig.update_layout(
         title={"text": style.escape(chosen.title), "x": 0, "xref": "paper"},
         legend={"x": 1, "xanchor": "right", "y": 1},
