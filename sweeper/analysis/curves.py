@@ -88,6 +88,12 @@ class Curve:
     """Seed by seed, in the order of the seeds."""
 
     @property
+    def inert(self) -> bool:
+        """Whether the parameter has no effect here, so that all values share their trials."""
+        trials = {tuple(loss.trial_id for loss in seeds) for seeds in self.losses}
+        return len(self.values) > len(trials) == 1
+
+    @property
     def finished_points(self) -> int:
         """Points with an outcome."""
         return sum(self.seeds)
@@ -124,6 +130,7 @@ def to_json(curve: Curve, stability: "Stability") -> dict[str, Any]:
         "parameter": curve.parameter,
         "axis_scale": curve.axis_scale,
         "initial_loss": curve.initial_loss,
+        "inert": curve.inert,
         "finished": curve.finished_points,
         "total": curve.total_points,
         "points": [_point_json(curve, i) for i in range(len(curve.values))],

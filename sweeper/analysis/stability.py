@@ -9,6 +9,7 @@ from sweeper.analysis import axes
 from sweeper.analysis.curves import Curve
 
 Side = Literal["low", "high"]
+_INERT = "the parameter has no effect here: all values share their trials"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +139,16 @@ def _best(curve: Curve) -> int | None:
 
 
 def _edge(curve: Curve, best: int) -> Side | None:
+    if curve.inert:
+        return None
     if best == 0:
         return "low"
     return "high" if best == len(curve.values) - 1 else None
 
 
 def _optimum(curve: Curve, best: int) -> Optimum:
+    if curve.inert:
+        return Optimum(reason=_INERT)
     if _edge(curve, best) is not None:
         return Optimum(reason="the best value is at the edge of the values tried")
     around = (best - 1, best, best + 1)
@@ -177,6 +182,8 @@ def _parabola_bottom(x: Sequence[float], y: Sequence[float]) -> tuple[float, flo
 
 
 def _basin(curve: Curve, best: int, tolerance: float) -> Basin:
+    if curve.inert:
+        return Basin(reason=_INERT)
     place = axes.position(curve.values[best], curve.axis_scale)
     if place is None:
         return Basin(reason=f"the best value has no place on a {curve.axis_scale} axis")

@@ -62,7 +62,7 @@ def _log(values: Sequence[float], title: str) -> ValueAxis:
     span = high - low
     gap = max(0.12 * span, 0.4) if len(positive) < len(values) else 0.0
     pad = max(0.05 * span, 0.1)
-    shown = _decades(low, high) or _thinned(positive)
+    shown = positive if len(positive) <= 5 else _decades(low, high) or _thinned(positive)
     labels = [style.exponential(value) for value in shown]
     if gap:
         shown, labels = [10 ** (low - gap), *shown], ["0", *labels]

@@ -135,10 +135,11 @@ def _loss_axis(curves: Sequence[Curve], num_rows: int) -> LossAxis:
     initial = [curve.initial_loss for curve in curves if curve.initial_loss is not None]
     losses = losses or initial or [0.0, 1.0]
     low, high = min(losses), max(losses)
-    span = max(high - low, 1e-3)
+    span = high - low or 0.2
     # an interval of two seeds can be wider than everything else together: it stretches a little
-    low = max(min([low, *bounds]), low - 0.1 * span) - 0.04 * span
-    high = min(max([high, *bounds]), high + 0.1 * span) + 0.04 * span
+    room = 0.04 * span if high > low else 0.5 * span
+    low = max(min([low, *bounds]), low - 0.1 * span) - room
+    high = min(max([high, *bounds]), high + 0.1 * span) + room
     top = high + (num_rows + 0.5 * bool(num_rows)) * _BAND_ROW * (high - low)
     return LossAxis(low=low, high=high, top=top, tickvals=style.ticks(low, high))
 
@@ -284,7 +285,7 @@ def _to_diverged(
 
 
 def _best_mark(curve: Curve, numbers: Stability, mean: Sequence[Mark | None]) -> Mark | None:
-    if numbers.best_value is None:
+    if numbers.best_value is None or curve.inert:
         return None
     best = mean[curve.values.index(numbers.best_value)]
     assert best is not None, numbers.best_value

@@ -2,7 +2,8 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,40 @@ def write(points: pd.DataFrame, path: Path, *, name: str) -> tuple[str, ...]:
         raise ValueError(f"'{path}' exists and is no mirror of a sweep: choose another file")
     groups = dict(list(points.groupby("variant", sort=True)))
     names = _names(name, [group.iloc[0] for group in groups.values()])
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mirror-") as folder:
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".mirror-") as folder,
+        _without_notices(),
+    ):
         fresh = Path(folder) / path.name
         _write_studies(dict(zip(names, groups.values(), strict=True)), fresh)
         fresh.replace(path)
     return names
 
 
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Optuna announces every new study on standard error."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+class _Unsynchronised(sqlite3.Connection):
+    """Waits for no disk: the file is nobody's until it is whole, and a crash leaves none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute("PRAGMA synchronous = OFF")
+        self.execute("PRAGMA journal_mode = MEMORY")
+
+
 def _write_studies(groups: Mapping[str, pd.DataFrame], path: Path) -> None:
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{path}", engine_kwargs={"connect_args": {"factory": _Unsynchronised}}
+    )
     for name, group in groups.items():
         study_id = storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], name)
         for key in ("optimizer", "scale", "architecture", "parameter"):
@@ -71,13 +97,7 @@ def _trial(row: Mapping[Any, Any], distribution: FloatDistribution) -> FrozenTri
     attributes = {
         "trial": row["trial_id"],
         "seed": int(row["seed"]),
-        "origin": row["origin"],
-        "state": row["state"],
-        "diverged": row["outcome"] == "diverged",
-    }
-    for key in ("initial_loss", "last_finite_loss", "diverged_at_step"):
-        if pd.notna(row[key]):
-            attributes[key] = float(row[key])
+    } | _attributes_of_a_failure(row)
     return create_trial(
         state=state,
         value=float(row["final_loss"]) if state is TrialState.COMPLETE else None,
@@ -85,6 +105,16 @@ def _trial(row: Mapping[Any, Any], distribution: FloatDistribution) -> FrozenTri
         distributions={row["parameter"]: distribution},
         user_attrs=attributes,
     )
+
+
+def _attributes_of_a_failure(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Why there is no value; few, as Optuna takes its time over each attribute."""
+    if row["outcome"] == "finite":
+        return {}
+    if row["outcome"] != "diverged":
+        return {"state": row["state"]}
+    keys = ("diverged_at_step", "last_finite_loss", "initial_loss")
+    return {"diverged": True} | {key: float(row[key]) for key in keys if pd.notna(row[key])}
 
 
 def _state(row: Mapping[Any, Any]) -> TrialState:

@@ -139,6 +139,19 @@ def test_basin_of_a_linear_axis_is_in_the_unit_of_the_axis() -> None:
     assert result.basin_unit == "momentum"
 
 
+@pytest.mark.parametrize("values", [[1e-8, 1e-5], GRID])
+def test_a_parameter_without_effect_has_no_optimum(values: list[float]) -> None:
+    frame = points(one_seed(values, [3.0] * len(values))).assign(trial_id="shared")
+    (curve,) = stability_curves(frame)
+    result = stability(curve)
+    assert curve.inert
+    assert (result.best_loss, result.sensitivity) == (3.0, 0.0)
+    assert not result.optimum_at_edge
+    assert result.optimum_value is result.basin_width is None
+    assert "no effect" in str(result.optimum_reason)
+    assert result.basin_reason == result.optimum_reason
+
+
 def test_a_value_with_a_diverged_seed_is_never_best() -> None:
     losses: dict[float, list[Loss]] = {1e-4: [4.0, 4.0], 1e-3: [3.0, 3.0], 1e-2: [1.0, NAN]}
     assert numbers(losses, initial_loss=4.0).best_value == 1e-3

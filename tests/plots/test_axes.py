@@ -22,7 +22,14 @@ def test_a_narrow_log_axis_is_labelled_at_its_values() -> None:
 
 
 def test_a_wide_log_axis_leaves_labels_out() -> None:
-    assert len(value_axis([1e-15, 1.0], "log", "eps").tickvals) <= 8
+    axis = value_axis([10.0**-k for k in range(16)], "log", "eps")
+    assert axis.ticktext[:2] == ("1e-15", "1e-13")
+    assert len(axis.tickvals) == 8
+
+
+def test_a_narrow_log_axis_of_many_values_labels_some_of_them() -> None:
+    axis = value_axis([1e-3 * k for k in range(1, 10)], "log", "lr")
+    assert axis.ticktext == ("1e-3", "3e-3", "5e-3", "7e-3", "9e-3")
 
 
 def test_a_single_value_has_room_on_both_sides() -> None:

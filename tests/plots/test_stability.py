@@ -70,6 +70,12 @@ def test_a_loss_above_the_initial_one_is_drawn_at_the_top_of_the_losses_and_flag
     assert "above the initial loss" in last.text
     assert "loss 50.0000 nats" in last.text
     assert info.lines[0].diverged == ()
+    assert (
+        "arrows: above the initial loss"
+        in figure_of(
+            points(one_seed(GRID, [3.0, 2.5, 2.8, 50.0]), initial_loss=10.0)
+        ).layout.title.subtitle.text
+    )
 
 
 def test_marks_name_the_trial_that_a_click_opens() -> None:
@@ -94,6 +100,24 @@ def test_nothing_finished() -> None:
     assert info.lines[0].best is None
     assert info.y.low < info.y.high
     assert marks(info) == []
+
+
+def test_equal_losses_have_an_axis_with_room() -> None:
+    info = info_of(points(one_seed(GRID, [3.0, 3.0, 3.0, 3.0])))
+    assert (info.y.low, info.y.high) == pytest.approx((2.9, 3.1))
+
+
+def test_a_parameter_without_effect_is_a_plain_line() -> None:
+    info = info_of(points(one_seed(GRID, [3.0, 3.0, 3.0, 3.0])).assign(trial_id="shared"))
+    assert len(marks(info)) == 4
+    assert info.lines[0].best is None
+    assert info.lines[0].basin == ()
+
+
+def test_several_diverged_seeds_are_one_mark() -> None:
+    (diverged,) = info_of(points({1e-2: [3.0, NAN, NAN]})).lines[0].diverged
+    assert "2 of 3 diverged<br>at step 17, 17" in diverged.text
+    assert diverged.trial_id == ""
 
 
 def test_an_interval_around_several_seeds() -> None:
