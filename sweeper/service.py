@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class Service:
         limit: int = 50,
         cursor: str | None = None,
         state: SweepState | None = None,
-        search: str | None = None,
+        search: str = "",
     ) -> Page[SweepRecord]:
         """Sweeps, newest first."""
         return self.store.sweeps.list(limit=limit, cursor=cursor, state=state, search=search)
@@ -155,7 +155,7 @@ class Service:
         """Train the failed and cancelled trials of a sweep anew; how many there are."""
         return self.store.sweeps.retry(sweep_id)
 
-    def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+    def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """What happened to a sweep after the event of that id."""
         return self.store.sweeps.events(sweep_id, after=after, limit=limit)
 
@@ -188,6 +188,11 @@ class Service:
         """One row per point, with all that is known of it."""
         self.sweep(sweep_id)
         return self.store.results.points(sweep_id)
+
+    def trials(self, sweep_id: str) -> pd.DataFrame:
+        """One row per trial of a sweep, with its state and the step it has come to."""
+        self.sweep(sweep_id)
+        return self.store.results.trials(sweep_id)
 
     def trial(self, trial_id: str) -> TrialRecord:
         """One trial with its attempts and sweeps; raises `NotFound`."""

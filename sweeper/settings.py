@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from sweeper.spec import Setting, Tie
+from trainers import optimizers
 from trainers.config import (
     ARCHITECTURES,
     SCALES,
     SCHEDULE_HYPERPARAMETERS,
-    TRAINING_HYPERPARAMETERS,
     DataConfig,
     Hyperparameter,
     Precision,
     ScheduleName,
     TrainConfig,
 )
-from trainers.optimizers import REGISTRY
 
 RUN_NUMBERS: Mapping[str, Hyperparameter] = {
     "steps": Hyperparameter(default=0, low=1, help="optimizer steps; default: the scale's length"),
@@ -37,16 +36,14 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 
 def hyperparameters(optimizer: str) -> Mapping[str, Hyperparameter]:
-    """Every float that the optimizer can be swept over, with its own default learning rate."""
-    entry = REGISTRY[optimizer]
-    return dict(TRAINING_HYPERPARAMETERS) | dict(entry.hyperparameters)
+    """Every float that the optimizer can be swept over; `warmup_cosine` reads them all."""
+    return optimizers.hyperparameters(optimizer, "warmup_cosine")
 
 
 def axis_parameters(optimizer: str, schedule: ScheduleName) -> Mapping[str, Hyperparameter]:
     """What an axis over this optimizer may be, under this schedule."""
     sweepable = {name: RUN_NUMBERS[name] for name in sorted(SWEEPABLE_RUN_NUMBERS)}
-    known = hyperparameters(optimizer)
-    return {name: known[name] for name in known if _is_read(name, schedule)} | sweepable
+    return optimizers.hyperparameters(optimizer, schedule) | sweepable
 
 
 def known_settings(optimizer: str) -> Mapping[str, Hyperparameter | tuple[str, ...]]:
@@ -138,13 +135,8 @@ def _effective(
     optimizer: str, schedule: ScheduleName, settings: Mapping[str, Setting], *, z_loss: float
 ) -> dict[str, float]:
     defaults = {name: rule.default for name, rule in hyperparameters(optimizer).items()}
-    chosen: dict[str, Any] = defaults | {"lr": REGISTRY[optimizer].lr, "z_loss": z_loss}
+    chosen: dict[str, Any] = defaults | {"z_loss": z_loss}
     chosen |= {name: value for name, value in settings.items() if name in defaults}
     tied = {name: value.tie for name, value in chosen.items() if isinstance(value, Tie)}
     chosen |= {name: chosen[target] for name, target in tied.items()}
-    return {name: float(chosen[name]) for name in chosen if _is_read(name, schedule)}
-
-
-def _is_read(name: str, schedule: ScheduleName) -> bool:
-    scheduled = frozenset().union(*SCHEDULE_HYPERPARAMETERS.values())
-    return name not in scheduled or name in SCHEDULE_HYPERPARAMETERS[schedule]
+    return {name: float(chosen[name]) for name in optimizers.hyperparameters(optimizer, schedule)}
