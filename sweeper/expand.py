@@ -4,10 +4,17 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from sweeper.errors import InvalidRequest, Problem
 from sweeper.grids import axis_values
 from sweeper.rules import check, variant_label, variant_settings
-from sweeper.settings import axis_parameters, effective_config, schedule_of
-from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie
+from sweeper.settings import (
+    axis_parameters,
+    effective_config,
+    hyperparameters,
+    number_problem,
+    schedule_of,
+)
+from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
 from sweeper.trials import Expansion, PlannedPoint, PlannedTrial, Variant, fingerprint
 from trainers.config import DataConfig, TrainConfig, stack_key
 
@@ -76,7 +83,7 @@ def _config(
     settings = variant_settings(spec, optimizer)
     if spec.axis.parameter in axis_parameters(optimizer.name, schedule_of(settings)):
         settings[spec.axis.parameter] = value
-    return effective_config(
+    config = effective_config(
         optimizer=optimizer.name,
         scale=variant.scale,
         architecture=variant.architecture,
@@ -84,3 +91,20 @@ def _config(
         seed=seed,
         data=data,
     )
+    _check_tied(spec, optimizer, settings, config)
+    return config
+
+
+def _check_tied(
+    spec: SweepSpec,
+    optimizer: OptimizerSpec,
+    settings: Mapping[str, Setting],
+    config: TrainConfig,
+) -> None:
+    """A tie can carry a value out of the range of what is tied; only here both are known."""
+    ranges = hyperparameters(optimizer.name)
+    for key in (key for key, value in settings.items() if isinstance(value, Tie)):
+        message = number_problem(key, config.hyperparameters[key], ranges[key])
+        if message:
+            place = pointer("optimizers", spec.optimizers.index(optimizer), key)
+            raise InvalidRequest((Problem(place, message),))

@@ -26,7 +26,7 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         list(_names(spec, data))
         or list(_settings(spec))
         or list(_axis(spec))
-        or [*_both_lengths(spec), *_labels(spec), *_bounds(spec)]
+        or [*_both_lengths(spec), *_chained_ties(spec), *_labels(spec), *_bounds(spec)]
         or [*_values(spec), *_size(spec)]
     )
     if problems:
@@ -96,6 +96,17 @@ def _both_lengths(spec: SweepSpec) -> Iterator[Problem]:
                 pointer("optimizers", i),
                 "the length is given twice: by steps and by tokens_per_parameter",
             )
+
+
+def _chained_ties(spec: SweepSpec) -> Iterator[Problem]:
+    for i, optimizer in enumerate(spec.optimizers):
+        settings = variant_settings(spec, optimizer)
+        ties = {key: value.tie for key, value in settings.items() if isinstance(value, Tie)}
+        for key, target in ties.items():
+            if target in ties:
+                place = ("optimizers", i, key) if key in optimizer.overrides else ("base", key)
+                message = f"cannot be tied to {target!r}, which is tied itself"
+                yield Problem(pointer(*place), message)
 
 
 def _labels(spec: SweepSpec) -> Iterator[Problem]:

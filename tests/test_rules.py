@@ -134,6 +134,20 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "/optimizers/0/schedule",
         "must be one of warmup_cosine, warmup_stable_decay, constant, but got 'linear'",
     ),
+    (
+        {
+            "optimizers": [
+                {"name": "adamw", "beta2": {"tie": "momentum"}, "momentum": {"tie": "eps"}}
+            ]
+        },
+        "/optimizers/0/beta2",
+        "cannot be tied to 'momentum', which is tied itself",
+    ),
+    (
+        {"axis": lr(2.0), "optimizers": [{"name": "adamw", "momentum": {"tie": "lr"}}]},
+        "/optimizers/0/momentum",
+        "`0 <= momentum < 1` must hold, but got momentum=2",
+    ),
     ({"optimizers": ["adamw", "adamw"]}, "/optimizers/1/label", "'adamw' is taken"),
     ({"base": {"steps": 0}}, "/base/steps", "`steps >= 1` must hold, but got steps=0"),
     ({"base": {"steps": "many"}}, "/base/steps", "a number is needed, but got 'many'"),
