@@ -1,0 +1,1 @@
+"""From the database through Ray Tune and back: the only door to ray."""

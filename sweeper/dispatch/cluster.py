@@ -1,0 +1,109 @@
+"""The Ray cluster: started here, on loopback and with a token, or joined by address."""
+
+import logging
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import ray
+from ray._raylet import AuthenticationTokenLoader, Config
+
+OBJECT_STORE_BYTES = 100 * 1024**2
+DEFAULT_GPU_MEMORY_BYTES = 16 * 1024**3
+CAPACITY_AGE_S = 1.0
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_AUTO_INIT": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the cluster has in all."""
+
+    cpus: int
+    gpus: int
+    gpu_memory_bytes: int
+
+
+class LiveCapacity:
+    """The cluster's capacity, asked for at most once a second."""
+
+    def __init__(self) -> None:
+        self._asked_at = float("-inf")
+        self._capacity = Capacity(0, 0, 0)
+        self._gpu_memory_bytes = 0
+
+    def now(self) -> Capacity:
+        """What there is."""
+        if time.monotonic() - self._asked_at >= CAPACITY_AGE_S:
+            found = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            gpus = int(found.get("GPU", 0))
+            if gpus and not self._gpu_memory_bytes:
+                self._gpu_memory_bytes = _gpu_memory_bytes()
+            self._capacity = Capacity(int(found.get("CPU", 0)), gpus, self._gpu_memory_bytes)
+            self._asked_at = time.monotonic()
+        return self._capacity
+
+
+@contextmanager
+def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
+    """Connected to Ray inside; whatever was started is stopped after."""
+    _prepare_environment(starts_cluster=address is None)
+    if address is not None:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    scratch = tempfile.mkdtemp(prefix="sweeper-ray-")
+    ray.init(
+        num_cpus=cpus or os.cpu_count(),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.WARNING,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=scratch,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _prepare_environment(*, starts_cluster: bool) -> None:
+    os.environ.update(ENVIRONMENT)
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if starts_cluster and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        # Here only: Ray hands it to the processes it starts, and no file holds it.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    # Ray has read its configuration when it was imported, and the mode is part of that.
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _gpu_memory_bytes() -> int:
+    """Memory of the smallest GPU here; a guess where this machine has none."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return DEFAULT_GPU_MEMORY_BYTES
+    query = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=True)  # noqa: S603
+    return min(int(line) for line in answer.stdout.split()) * 1024**2

@@ -1,0 +1,164 @@
+"""The process that acts: from rows in the database through Ray Tune to results in the database.
+
+SQL is the queue and the truth. One Tuner at a time runs in the main thread and asks the searcher
+for work; when it has seen many trials, a fresh one takes its place. Whatever ends this process, the
+next one finds the running stacks in the database and has them go on from their checkpoints.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune import PlacementGroupFactory, RunConfig, TuneConfig, Tuner
+
+from sweeper.dispatch.bridge import Bridge
+from sweeper.dispatch.cluster import LiveCapacity, cluster
+from sweeper.dispatch.control import start_control
+from sweeper.dispatch.leadership import acquire, start_beat
+from sweeper.dispatch.messages import Timing
+from sweeper.dispatch.overseer import Overseer
+from sweeper.dispatch.running import RunningStacks
+from sweeper.dispatch.searcher import StackSearcher, Supply
+from sweeper.dispatch.stop import Stop, end_with_parent, install_signals
+from sweeper.dispatch.trainable import train_stack
+from sweeper.dispatch.writer import Ended, Writer
+from sweeper.storage.store import Store, open_store
+
+MAX_CONCURRENT_TUNE_TRIALS = 1024
+"""High: the searcher itself hands out no more than fits, also when the cluster grows."""
+FAILED_TUNER_WAIT_S = 2.0
+
+ENDED, FENCED = 0, 3
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    store_url: str,
+    data_dir: Path,
+    *,
+    address: str | None = None,
+    cpus: int | None = None,
+    parent_fd: int | None = None,
+    idle_exit: bool = False,
+) -> int:
+    """Act as the dispatcher until asked to end; the exit status. Call it in the main thread.
+
+    Stands by while another dispatcher acts. Starts a local Ray cluster with `cpus`, or joins the
+    one at `address`. Ends when the pipe `parent_fd` is closed, and with `idle_exit` when nothing
+    is left to do.
+    """
+    stop = Stop()
+    if parent_fd is not None:
+        end_with_parent(stop, parent_fd)
+    install_signals(stop, supervised=parent_fd is not None)
+    with ExitStack() as resources:
+        store = _opened(store_url, resources)
+        epoch = acquire(store.queue, stop)
+        if epoch is None:
+            return ENDED
+        _log.info("this dispatcher acts, epoch %d", epoch)
+        resources.callback(start_beat(_opened(store_url, resources).queue, epoch, stop))
+        resources.enter_context(cluster(address, cpus))
+        install_signals(stop, supervised=parent_fd is not None)
+        _act(store, epoch, data_dir.resolve(), stop, idle_exit)
+    _log.info("the dispatcher has ended: %s", stop.reason or "nothing left to do")
+    return FENCED if stop.is_fenced else ENDED
+
+
+def timing_from_environment() -> Timing:
+    """How often workers save and report, and when they count as hung."""
+    default = Timing()
+    return Timing(
+        checkpoint_s=float(os.environ.get("SWEEPER_CHECKPOINT_S", default.checkpoint_s)),
+        report_s=float(os.environ.get("SWEEPER_REPORT_S", default.report_s)),
+        progress_limit_s=float(
+            os.environ.get("SWEEPER_PROGRESS_LIMIT_S", default.progress_limit_s)
+        ),
+    )
+
+
+def _opened(store_url: str, resources: ExitStack) -> Store:
+    store = open_store(store_url)
+    resources.callback(store.close)
+    return store
+
+
+def _act(store: Store, epoch: int, data_dir: Path, stop: Stop, idle_exit: bool) -> None:
+    running, timing = RunningStacks(), timing_from_environment()
+    checkpoint_dir = data_dir / "checkpoints"
+    writer = Writer(store.queue, epoch, checkpoint_dir, stop)
+    name = f"sweeper-control-{epoch}"
+    control = start_control(name)
+    supply = Supply(
+        store=store.queue,
+        epoch=epoch,
+        running=running,
+        writer=writer,
+        stop=stop,
+        capacity=LiveCapacity().now,
+        data_dir=data_dir,
+        checkpoint_dir=checkpoint_dir,
+        control=name,
+        timing=timing,
+        idle_exit=idle_exit,
+    )
+    end_overseer = Overseer(store.queue, epoch, running, stop, timing.progress_limit_s).start(
+        control
+    )
+    try:
+        _fit_until_stopped(supply)
+    finally:
+        end_overseer()
+        writer.close()
+
+
+def _fit_until_stopped(supply: Supply) -> None:
+    while not supply.stop.is_set():
+        searcher = StackSearcher(supply)
+        try:
+            _fit(supply, searcher)
+        except Exception:  # noqa: BLE001 - a fresh Tuner goes on from the database
+            _log.exception("the Tuner failed; a fresh one follows")
+            supply.stop.wait(FAILED_TUNER_WAIT_S)
+        for tune_trial_id in supply.running.ids():
+            left = supply.running.end(tune_trial_id)
+            if left is not None:
+                supply.writer.put(Ended(left.claim, None, supply.stop.reason or "the Tuner ended"))
+        if supply.idle_exit and searcher.was_idle:
+            return
+
+
+def _fit(supply: Supply, searcher: StackSearcher) -> None:
+    """One Tuner from its first trial to its last."""
+    with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch:
+        Tuner(
+            tune.with_resources(train_stack, _resources),
+            tune_config=TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                max_concurrent_trials=MAX_CONCURRENT_TUNE_TRIALS,
+                reuse_actors=True,
+                trial_dirname_creator=_directory_name,
+            ),
+            run_config=RunConfig(
+                name="stacks",
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[Bridge(supply.running, supply.writer, supply.checkpoint_dir)],
+            ),
+        ).fit()
+
+
+def _resources(config: Mapping[str, Any]) -> PlacementGroupFactory:
+    bundle = {"CPU": float(config["cpus"])}
+    return PlacementGroupFactory([bundle | ({"GPU": 1.0} if config["gpus"] else {})])
+
+
+def _directory_name(tune_trial: Any) -> str:
+    return str(tune_trial.trial_id)

@@ -1,0 +1,130 @@
+"""What crosses between dispatcher and worker: plain values, as JSON text."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sweeper.failures import Failure, FailureKind
+from sweeper.storage.records import MetricKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How often a worker does what, in seconds."""
+
+    checkpoint_s: float = 20.0
+    report_s: float = 1.0
+    progress_limit_s: float = 600.0
+    """A step that takes longer is hung; the worker ends itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """All that a worker needs to train a stack. Paths are absolute."""
+
+    stack_id: int
+    attempt: int
+    configs: tuple[Mapping[str, Any], ...]
+    live: tuple[bool, ...]
+    threads: int
+    device: str
+    data_dir: str
+    checkpoint_dir: str
+    checkpoint: str | None
+    checkpoint_slots: tuple[int, ...]
+    control: str
+    """Name of the control actor."""
+    timing: Timing
+
+    def to_json(self) -> str:
+        """One line of text."""
+        return json.dumps(asdict(self))
+
+
+def work_from_json(text: str) -> Work:
+    """The inverse of `Work.to_json`."""
+    plain = json.loads(text)
+    for name in ("configs", "live", "checkpoint_slots"):
+        plain[name] = tuple(plain[name])
+    return Work(**plain | {"timing": Timing(**plain["timing"])})
+
+
+class Progress(StrEnum):
+    """Where a worker stands with its stack. After the last three it is done with it."""
+
+    STARTED = "started"
+    RUNNING = "running"
+    FINISHED = "finished"
+    RETURNED = "returned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured number of one slot."""
+
+    slot: int
+    key: str
+    step: int
+    value: float | None
+    kind: MetricKind = MetricKind.FINITE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a worker says, at most once a second. `results` maps slots to results."""
+
+    stack_id: int
+    attempt: int
+    progress: Progress
+    step: int
+    steps: int
+    host: str
+    pid: int
+    rows: tuple[Row, ...] = ()
+    results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    checkpoint: str | None = None
+    """The newest whole checkpoint, relative to the checkpoint folder."""
+    checkpoint_step: int = 0
+    reason: str = ""
+    """Why the stack is returned."""
+    failure: Failure | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line of text."""
+        rows = [(r.slot, r.key, r.step, r.value, r.kind) for r in self.rows]
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        failure = asdict(self.failure) if self.failure else None
+        return json.dumps(plain | {"rows": rows, "failure": failure}, allow_nan=False)
+
+
+def report_from_json(text: str) -> Report:
+    """The inverse of `Report.to_json`."""
+    plain = json.loads(text)
+    plain["rows"] = tuple(
+        Row(slot, key, step, value, MetricKind(kind))
+        for slot, key, step, value, kind in plain["rows"]
+    )
+    plain["results"] = {int(slot): result for slot, result in plain["results"].items()}
+    plain["progress"] = Progress(plain["progress"])
+    if failure := plain["failure"]:
+        plain["failure"] = Failure(**failure | {"kind": FailureKind(failure["kind"])})
+    return Report(**plain)
+
+
+def measured(slot: int, key: str, step: int, value: float) -> Row:
+    """A row of any float: what is not finite keeps its kind and no number."""
+    if math.isfinite(value):
+        return Row(slot, key, step, value)
+    kind = (
+        MetricKind.NAN
+        if math.isnan(value)
+        else MetricKind.POSITIVE_INFINITY
+        if value > 0
+        else MetricKind.NEGATIVE_INFINITY
+    )
+    return Row(slot, key, step, None, kind)

@@ -1,0 +1,85 @@
+"""Tells workers what has changed, and ends those that make no progress."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sweeper.dispatch.control import Verdict
+from sweeper.dispatch.running import Running, RunningStacks
+from sweeper.dispatch.stop import Stop
+from sweeper.errors import Fenced, SweeperError
+from sweeper.storage.queue import Queue
+from sweeper.storage.records import ControlRow
+
+LOOK_S = 0.5
+SLACK_S = 30.0
+"""Beyond the worker's own limit: this is for one whose watchdog cannot run."""
+
+_log = logging.getLogger(__name__)
+
+
+class Overseer:
+    """A thread that looks twice a second while stacks run."""
+
+    def __init__(
+        self, store: Queue, epoch: int, running: RunningStacks, stop: Stop, progress_limit_s: float
+    ) -> None:
+        self._store = store
+        self._epoch = epoch
+        self._running = running
+        self._stop = stop
+        self._limit_s = progress_limit_s + SLACK_S
+        self._published: tuple[object, str | None] = ({}, None)
+
+    def start(self, control: Any) -> Callable[[], None]:
+        """Look in a thread of its own; returns what ends it."""
+        ended = threading.Event()
+
+        def oversee() -> None:
+            while not ended.wait(LOOK_S):
+                try:
+                    self._look(control)
+                except Fenced:
+                    self._stop.fenced()
+                except SweeperError as error:
+                    _log.warning("no news for workers: %s", error)
+                except Exception:  # noqa: BLE001 - it looks again in a moment
+                    _log.exception("no news for workers")
+
+        thread = threading.Thread(target=oversee, name="overseer", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            ended.set()
+            thread.join()
+
+        return end
+
+    def _look(self, control: Any) -> None:
+        running = self._running.all()
+        if running:
+            self._end_hung(running)
+        back = self._stop.reason if self._stop.is_set() else None
+        rows = self._store.control(self._epoch) if running and back is None else []
+        verdicts = {(row.stack_id, row.attempt): _verdict(row) for row in rows}
+        if (verdicts, back) != self._published:
+            control.publish.remote(verdicts, back)
+            self._published = (verdicts, back)
+
+    def _end_hung(self, running: tuple[Running, ...]) -> None:
+        now, here = time.monotonic(), socket.gethostname()
+        for stack in running:
+            is_silent = stack.started_at is not None and now - stack.moved_at > self._limit_s
+            if is_silent and not stack.was_hung and stack.host == here:
+                _log.warning("stack %d makes no progress: ending it", stack.claim.stack_id)
+                stack.was_hung = True
+                os.kill(stack.pid, signal.SIGKILL)
+
+
+def _verdict(row: ControlRow) -> Verdict:
+    return Verdict(row.cancelled_slots, "paused" if row.paused else None)

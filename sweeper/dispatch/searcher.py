@@ -1,0 +1,200 @@
+"""What Ray Tune asks for work: stacks claimed from the database, when there is room for them."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from sweeper.dispatch.cluster import Capacity
+from sweeper.dispatch.failpoints import hit
+from sweeper.dispatch.messages import Timing, Work
+from sweeper.dispatch.running import Running, RunningStacks
+from sweeper.dispatch.stop import Stop
+from sweeper.dispatch.writer import Writer
+from sweeper.errors import Fenced, SweeperError
+from sweeper.stacking import Machine, PlannedStack, cost_s, plan
+from sweeper.storage.queue import Queue
+from sweeper.storage.records import Claim, FreeTrial
+from trainers.config import from_dict
+
+LOOK_AHEAD_S = 2.0
+"""A stack is claimed ahead when a running one has this much left, so that no core waits for it."""
+POLL_S = 0.2
+MAX_TUNE_TRIALS = 500
+"""The driver's cost grows with the trials that a Tuner remembers; then a fresh one takes over."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """What the searcher works with. Tune pickles searchers, and must not reach any of this."""
+
+    store: Queue
+    epoch: int
+    running: RunningStacks
+    writer: Writer
+    stop: Stop
+    capacity: Callable[[], Capacity]
+    data_dir: Path
+    checkpoint_dir: Path
+    control: str
+    timing: Timing
+    idle_exit: bool
+
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        return object, ()
+
+
+class StackSearcher(Searcher):
+    """Claims stacks for one Tuner. Interrupted ones come first, as they were."""
+
+    def __init__(self, supply: Supply, max_trials: int = MAX_TUNE_TRIALS) -> None:
+        super().__init__()
+        self._supply = supply
+        self._max_trials = max_trials
+        self._count = 0
+        self._asked_at = float("-inf")
+        self._nothing_waits = False
+        self.was_idle = False
+
+    def suggest(  # type: ignore[override]  # FINISHED is a string, which its base forgets.
+        self, trial_id: str
+    ) -> dict[str, Any] | str | None:
+        """Work, None for not now, or FINISHED when stopping or when nothing runs and enough was.
+
+        While nothing runs it waits for work itself: what Tune does otherwise is to sleep for a
+        second between two questions, and not to look at any signal.
+        """
+        while True:
+            if self._supply.stop.is_set():
+                return str(Searcher.FINISHED)
+            nothing_runs = not self._supply.running.all()
+            if self._count >= self._max_trials:
+                return str(Searcher.FINISHED) if nothing_runs else None
+            settled = self._supply.writer.is_idle()
+            config = self._work_or_none(trial_id)
+            if config is not None or not nothing_runs:
+                return config
+            if self._supply.idle_exit and settled and self._nothing_waits:
+                self.was_idle = True
+                return str(Searcher.FINISHED)
+            self._supply.stop.wait(POLL_S)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: the callback hears of it too, and knows more."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the database is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the database is the state."""
+
+    def _work_or_none(self, trial_id: str) -> dict[str, Any] | None:
+        """Never raises: an exception here would end the Tuner."""
+        self._nothing_waits = False
+        if time.monotonic() - self._asked_at < POLL_S:
+            return None
+        try:
+            if not self._has_room():
+                return None
+            config = self._claimed(trial_id)
+        except Fenced:
+            self._supply.stop.fenced()
+        except SweeperError as error:
+            _log.warning("nothing claimed: %s", error)
+        except Exception:  # noqa: BLE001 - it would end the Tuner
+            _log.exception("nothing claimed")
+        else:
+            if config is not None:
+                return config
+            self._nothing_waits = True
+        self._asked_at = time.monotonic()
+        return None
+
+    def _has_room(self) -> bool:
+        capacity, running = self._supply.capacity(), self._supply.running.all()
+        used_gpus, used_cpus = sum(r.gpus for r in running), sum(r.cpus for r in running)
+        used, there_is = (used_gpus, capacity.gpus) if capacity.gpus else (used_cpus, capacity.cpus)
+        return used < there_is or self._may_look_ahead(running)
+
+    @staticmethod
+    def _may_look_ahead(running: tuple[Running, ...]) -> bool:
+        """Whether a core is about to be free and nothing is claimed for it yet."""
+        now = time.monotonic()
+        unstarted = [r for r in running if r.started_at is None]
+        soon = any(r.started_at is not None and r.remaining_s(now) < LOOK_AHEAD_S for r in running)
+        return soon and not unstarted
+
+    def _claimed(self, trial_id: str) -> dict[str, Any] | None:
+        supply = self._supply
+        claim = supply.store.claim_interrupted(supply.epoch) or self._new_stack()
+        if claim is None:
+            return None
+        hit("after_claim", stack=claim.stack_id)
+        gpus = 1 if supply.capacity().gpus else 0
+        config = from_dict(claim.members[0].config)
+        running = Running(
+            claim=claim,
+            cpus=claim.threads,
+            gpus=gpus,
+            cost_s=cost_s(config, len(claim.members)),
+            steps=config.steps,
+        )
+        supply.running.add(trial_id, running)
+        self._count += 1
+        return {
+            "stack_id": claim.stack_id,
+            "attempt": claim.attempt,
+            "cpus": claim.threads,
+            "gpus": gpus,
+            "spec": self._work(claim, gpus).to_json(),
+        }
+
+    def _new_stack(self) -> Claim | None:
+        supply = self._supply
+        free = supply.store.free_trials()
+        if not free:
+            return None
+        now, capacity = time.monotonic(), supply.capacity()
+        machine = Machine(
+            cpus=capacity.cpus,
+            gpus=capacity.gpus,
+            gpu_memory_bytes=capacity.gpu_memory_bytes,
+            running=tuple(r.remaining_s(now) for r in supply.running.all()),
+        )
+        stacks = plan(free, machine)
+        self._reject_infeasible(free, stacks)
+        if not stacks:
+            return None
+        return supply.store.claim_new(supply.epoch, stacks[0].trial_ids, stacks[0].threads)
+
+    def _reject_infeasible(self, free: list[FreeTrial], stacks: tuple[PlannedStack, ...]) -> None:
+        planned = {trial_id for stack in stacks for trial_id in stack.trial_ids}
+        left = [trial.id for trial in free if trial.id not in planned]
+        if left:
+            message = "the model does not fit into the memory of a GPU here"
+            self._supply.store.reject(self._supply.epoch, left, message)
+
+    def _work(self, claim: Claim, gpus: int) -> Work:
+        supply = self._supply
+        return Work(
+            stack_id=claim.stack_id,
+            attempt=claim.attempt,
+            configs=tuple(member.config for member in claim.members),
+            live=tuple(member.live for member in claim.members),
+            threads=claim.threads,
+            device="cuda" if gpus else "cpu",
+            data_dir=str(supply.data_dir / "datasets"),
+            checkpoint_dir=str(supply.checkpoint_dir),
+            checkpoint=claim.checkpoint,
+            checkpoint_slots=claim.checkpoint_slots,
+            control=supply.control,
+            timing=supply.timing,
+        )

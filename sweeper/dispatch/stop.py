@@ -1,0 +1,80 @@
+"""Ending: drain when asked once, at once when asked twice or fenced."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+GRACE_S = 30.0
+"""From the first request on; by then running stacks have returned, or the process just ends."""
+
+_log = logging.getLogger(__name__)
+
+
+class Stop:
+    """Whether, why and how urgently the dispatcher has to end. Any thread or signal may set it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._deadline = float("inf")
+        self.reason = ""
+        self.is_fenced = False
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+        return self._event.is_set()
+
+    def drain(self, reason: str) -> None:
+        """Claim nothing more, have running stacks return, end."""
+        if not self._event.is_set():
+            self.reason = reason
+            self._deadline = time.monotonic() + GRACE_S
+            timer = threading.Timer(GRACE_S, os._exit, args=(1,))
+            timer.daemon = True
+            timer.start()
+        self._event.set()
+
+    def fenced(self) -> None:
+        """Another dispatcher acts: end without writing anything."""
+        self.is_fenced = True
+        self.drain("another dispatcher acts")
+        self._deadline = 0.0
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; true if there is no time left for anything."""
+        if self._event.wait(seconds):
+            time.sleep(min(seconds, 0.1))
+        return time.monotonic() >= self._deadline
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """First signal: drain. Second: end at once; the database knows what was running."""
+        del frame
+        if self._event.is_set():
+            os._exit(128 + number)
+        self.drain(f"signal {signal.Signals(number).name}")
+
+
+def install_signals(stop: Stop, *, supervised: bool) -> None:
+    """Let signals end this process in good order. Once more after `ray.init`, which replaces them.
+
+    A terminal sends its interrupt to all processes of a group; a supervised dispatcher leaves it
+    to its parent, which then asks for the end with a signal of its own.
+    """
+    signal.signal(signal.SIGTERM, stop.on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else stop.on_signal)
+
+
+def end_with_parent(stop: Stop, parent_fd: int) -> None:
+    """Drain when the other end of this pipe is closed, as it is when the parent dies."""
+
+    def watch() -> None:
+        try:
+            while os.read(parent_fd, 1024):
+                pass
+        except OSError:
+            _log.exception("the parent's pipe cannot be read")
+        stop.drain("the parent process has ended")
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -1,0 +1,253 @@
+"""What runs in a Ray worker: one stack, from its checkpoint to its results.
+
+The worker has no access to the database. Its process is used for many stacks, so everything that a
+stack sets in it is set anew by the next one.
+"""
+
+import errno
+import logging
+import os
+import platform
+import random
+import socket
+import time
+import traceback
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from sweeper.dispatch.control import Verdict, ask
+from sweeper.dispatch.failpoints import hit
+from sweeper.dispatch.folders import attempt_directory
+from sweeper.dispatch.messages import Progress, Report, Row, Work, measured, work_from_json
+from sweeper.dispatch.watchdog import Watchdog
+from sweeper.failures import Failure, FailureKind
+from trainers.checkpoints import CheckpointError
+from trainers.config import TRAINER_VERSION, from_dict
+from trainers.loop import StackRun
+from trainers.metrics import StepMetrics
+
+LOG_LINES = 50
+REPORT_KEY = "report"
+
+_log = logging.getLogger(__name__)
+
+
+def train_stack(config: Mapping[str, Any]) -> None:
+    """Train the stack in `config["spec"]`: the function that Ray Tune calls."""
+    work = work_from_json(config["spec"])
+    log = _LogTail()
+    logging.getLogger().addHandler(log)
+    try:
+        _Session(work, log).train()
+    finally:
+        logging.getLogger().removeHandler(log)
+
+
+class _LogTail(logging.Handler):
+    """The last lines of this process's log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=LOG_LINES)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        self._lines.append(self.format(record))
+
+    def text(self) -> str:
+        """All lines kept."""
+        return "\n".join(self._lines)
+
+
+class _Session:
+    """One attempt at one stack: what it still has to say, and when it last spoke and saved."""
+
+    def __init__(self, work: Work, log: _LogTail) -> None:
+        self._work = work
+        self._log = log
+        self._root = Path(work.checkpoint_dir)
+        self._directory = attempt_directory(self._root, work.stack_id, work.attempt)
+        self._rows: list[Row] = []
+        self._told: set[int] = {slot for slot, live in enumerate(work.live) if not live}
+        self._report = Report(
+            stack_id=work.stack_id,
+            attempt=work.attempt,
+            progress=Progress.STARTED,
+            step=0,
+            steps=work.configs[0]["steps"],
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            provenance=_provenance(work),
+        )
+        self._reported_at = self._saved_at = time.monotonic()
+
+    def train(self) -> None:
+        """From the checkpoint to the end; every way it can end is in the last report."""
+        try:
+            self._send(Progress.STARTED)
+            with Watchdog(self._directory, self._work.timing.progress_limit_s) as watchdog:
+                run = self._start()
+                self._loop(run, watchdog)
+        except Exception as error:
+            _log.exception("stack %d failed", self._work.stack_id)
+            self._send(Progress.FAILED, failure=_failure(error, self._log.text()))
+            if isinstance(error, torch.OutOfMemoryError):
+                raise  # Ray then replaces this process, whose device memory may be in pieces.
+
+    def _start(self) -> StackRun:
+        work = self._work
+        _reset_process(work.threads)
+        configs = [from_dict(plain) for plain in work.configs]
+        run = StackRun(configs, data_dir=Path(work.data_dir), device=work.device)
+        if work.checkpoint is not None:
+            _load(run, self._root / work.checkpoint, work.checkpoint_slots)
+        for slot in self._told:
+            if run.live[slot]:
+                run.mask(slot)
+        return run
+
+    def _loop(self, run: StackRun, watchdog: Watchdog) -> None:
+        while not run.finished:
+            live = run.live
+            hit("worker_step", step=run.step, seed=self._seeds())
+            metrics = run.advance()
+            watchdog.alive()
+            self._keep(run, metrics, live)
+            if self._is_due(self._reported_at, self._work.timing.report_s):
+                verdict = self._speak(run)
+                if verdict.back is not None:
+                    return
+        if self._is_due(self._saved_at, self._work.timing.report_s):
+            self._save(run)
+        self._send(Progress.FINISHED, run)
+
+    def _seeds(self) -> tuple[int, ...]:
+        return tuple(config["seed"] for config in self._work.configs)
+
+    def _speak(self, run: StackRun) -> Verdict:
+        """Heed the dispatcher, save if that is due, report."""
+        verdict = ask(self._work.control, self._work.stack_id, self._work.attempt)
+        for slot in verdict.masked:
+            self._told.add(slot)
+            if run.live[slot]:
+                run.mask(slot)
+        if run.finished:
+            return Verdict()
+        if verdict.back is not None or self._is_due(self._saved_at, self._work.timing.checkpoint_s):
+            self._save(run)
+        if verdict.back is None:
+            self._send(Progress.RUNNING, run)
+        else:
+            self._report = replace(self._report, reason=verdict.back)
+            self._send(Progress.RETURNED, run)
+        return verdict
+
+    def _keep(self, run: StackRun, metrics: StepMetrics | None, live: tuple[bool, ...]) -> None:
+        if metrics is None:
+            return
+        self._rows += [
+            measured(slot, key, metrics.step, value)
+            for key, values in metrics.values.items()
+            for slot, value in enumerate(values)
+            if live[slot]
+        ]
+        if run.live != live:
+            self._reported_at = 0.0  # A member's end is news: report it now.
+
+    def _save(self, run: StackRun) -> None:
+        """Write a checkpoint; a disk without space costs the checkpoint, not the training."""
+        path = self._directory / str(run.step)
+        self._saved_at = time.monotonic()
+        if path.exists():
+            return
+        try:
+            run.save(path)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            _log.exception("no space for a checkpoint")
+            return
+        relative = path.relative_to(self._root).as_posix()
+        self._report = replace(self._report, checkpoint=relative, checkpoint_step=run.step)
+
+    def _send(
+        self, progress: Progress, run: StackRun | None = None, failure: Failure | None = None
+    ) -> None:
+        results = {} if run is None else self._news(run)
+        report = replace(
+            self._report,
+            progress=progress,
+            step=self._report.step if run is None else run.step,
+            rows=tuple(self._rows),
+            results=results,
+            failure=failure,
+        )
+        tune.report({REPORT_KEY: report.to_json()})
+        self._told |= set(results)
+        self._rows = []
+        self._report = replace(report, rows=(), results={}, failure=None)
+        self._reported_at = time.monotonic()
+
+    def _news(self, run: StackRun) -> dict[int, dict[str, Any]]:
+        """Results that are known by now and not told yet."""
+        known = {slot: run.result(slot) for slot in range(len(run.live)) if slot not in self._told}
+        return {slot: asdict(result) for slot, result in known.items() if result is not None}
+
+    @staticmethod
+    def _is_due(since: float, interval_s: float) -> bool:
+        return time.monotonic() - since >= interval_s
+
+
+def _load(run: StackRun, path: Path, slots: tuple[int, ...]) -> None:
+    """Go on from a checkpoint; a part of a stack that was split starts anew."""
+    if slots == tuple(range(len(run.live))):
+        run.load(path)
+
+
+def _reset_process(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(torch.float32)
+    torch.use_deterministic_algorithms(False)
+    torch.manual_seed(0)
+    random.seed(0)
+
+
+def _provenance(work: Work) -> dict[str, Any]:
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "trainer": TRAINER_VERSION,
+        "device": torch.cuda.get_device_name() if work.device == "cuda" else "cpu",
+        "threads": work.threads,
+        "stack_size": len(work.configs),
+    }
+
+
+def _failure(error: Exception, log_tail: str) -> Failure:
+    return Failure(
+        kind=_kind(error),
+        message=f"{type(error).__name__}: {error}",
+        traceback="".join(traceback.format_exception(error)),
+        log_tail=log_tail,
+    )
+
+
+def _kind(error: Exception) -> FailureKind:
+    if isinstance(error, torch.OutOfMemoryError):
+        return FailureKind.OOM_GPU
+    if isinstance(error, CheckpointError):
+        return FailureKind.CHECKPOINT_CORRUPT
+    if isinstance(error, MemoryError):
+        return FailureKind.OOM_HOST
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return FailureKind.DISK_FULL
+    return FailureKind.USER_ERROR
