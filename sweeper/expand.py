@@ -103,7 +103,8 @@ def _check_tied(
 ) -> None:
     """A tie can carry a value out of the range of what is tied; only here both are known."""
     ranges = hyperparameters(optimizer.name)
-    for key in (key for key, value in settings.items() if isinstance(value, Tie)):
+    tied = [key for key, value in settings.items() if isinstance(value, Tie)]
+    for key in (key for key in tied if key in config.hyperparameters):
         message = number_problem(key, config.hyperparameters[key], ranges[key])
         if message:
             place = pointer("optimizers", spec.optimizers.index(optimizer), key)
