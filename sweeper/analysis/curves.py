@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from sweeper.analysis import student
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
     from sweeper.analysis.stability import Stability
 
+_COLUMNS = [
+    *("variant", "label", "optimizer", "scale", "architecture", "parameter", "axis_scale"),
+    *("value", "seed", "origin", "trial_id", "state", "outcome"),
+    *("final_loss", "initial_loss", "diverged_at_step"),
+]
 _UNFINISHED = frozenset({"pending", "running"})
 
 
@@ -107,12 +113,10 @@ class Curve:
 def stability_curves(points: "pd.DataFrame") -> tuple[Curve, ...]:
     """One curve per variant, in the order of the variants, from the frame of a sweep's points.
 
-    Needs the columns `variant, label, optimizer, scale, architecture, parameter, axis_scale, value,
-    seed, origin, trial_id, state, outcome, final_loss, initial_loss, diverged_at_step`; the order
-    of the rows does not matter.
+    The order of the rows does not matter, and columns that are not needed are not read.
     """
     rows = sorted(
-        (dict(zip(points.columns, row, strict=True)) for row in points.itertuples(index=False)),
+        (dict(zip(_COLUMNS, row, strict=True)) for row in points[_COLUMNS].itertuples(index=False)),
         key=lambda row: (row["variant"], row["value"], row["seed"]),
     )
     variants = itertools.groupby(rows, key=lambda row: row["variant"])
@@ -204,7 +208,7 @@ def _seed_loss(row: Mapping[str, Any]) -> SeedLoss:
 
 def _number(cell: Any) -> float | None:
     """A finite float; None for what a frame writes where there is no number."""
-    if not isinstance(cell, (int, float)) or not math.isfinite(cell):
+    if not isinstance(cell, Real) or not math.isfinite(cell):
         return None
     return float(cell)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
@@ -81,4 +82,4 @@ def figure(metrics: "pd.DataFrame", *, options: TrainingOptions | None = None) -
 
 
 def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    return float(value) if isinstance(value, Real) and math.isfinite(value) else None

@@ -23,7 +23,7 @@ def points(
     parameter: str = "lr",
 ) -> pd.DataFrame:
     """One variant: losses by value, one per seed; the `added` values are not of the grid."""
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         [
             _point(loss, initial_loss)
             | {
@@ -43,6 +43,8 @@ def points(
             for seed, loss in enumerate(seeds)
         ]
     )
+    types = {"final_loss": "float64", "initial_loss": "float64", "diverged_at_step": "Int64"}
+    return frame.astype(types)
 
 
 def one_seed(values: Sequence[float], losses: Sequence[Loss]) -> dict[float, list[Loss]]:
