@@ -16,13 +16,16 @@ from trainers.config import TrainConfig, canonical_json, stack_key, to_dict
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
 from trainers.losses import cross_entropy, training_loss
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step, tail_start
-from trainers.model import Params, forward, init_params, param_roles
+from trainers.model import Params, forward, init_params, param_roles, param_specs
 from trainers.optimizers import entry, hyperparameters
-from trainers.optimizers.base import Context, Optimizer, ParamRole
+from trainers.optimizers.base import Context, Optimizer, ParamRole, per_trial
 from trainers.schedules import SCHEDULES
-from trainers.stacked import clip_factors, norms, per_trial
+from trainers.stacked import clip_factors, concatenate, norms, views
 
 NAN = float("nan")
+ALL = "all"
+"""Name of the one tensor that elementwise optimizers see."""
+
 _RECORDS = ("initial", "final", "best", "last_finite", "tail_sum", "diverged_at")
 
 
@@ -57,8 +60,12 @@ class StackRun:
             validation_windows(held_out, config.eval_sequences, window).astype("int64")
         )
 
-        self._params = init_params(config.model, seeds, str(self._device))
-        self._states = {k: self._optimizer.init(p, self._roles[k]) for k, p in self._params.items()}
+        self._shapes = {name: spec.shape for name, spec in param_specs(config.model).items()}
+        self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
+        self._states = {
+            name: self._optimizer.init(value, self._roles.get(name))
+            for name, value in self._units(self._flat).items()
+        }
         self._step = 0
         self._busy_s = 0.0
         self._live = [True] * len(configs)
@@ -130,7 +137,8 @@ class StackRun:
     def save(self, directory: Path) -> None:
         """Writes a checkpoint; raises FileExistsError if there is one of that name."""
         self._settle()
-        tensors = {f"params/{name}": value for name, value in self._params.items()}
+        params = views(self._flat, self._shapes)
+        tensors = {f"params/{name}": value for name, value in params.items()}
         for name, state in self._states.items():
             tensors |= {f"states/{name}/{key}": value for key, value in state.items()}
         tensors["live"] = torch.tensor(self._live)
@@ -145,7 +153,8 @@ class StackRun:
         if scalars["configs"] != self._identity():
             raise CheckpointError(f"the checkpoint at {directory} belongs to another stack")
         self._step, self._busy_s = scalars["step"], scalars["busy_s"]
-        self._params = {k: tensors[f"params/{k}"].to(self._device) for k in self._params}
+        flat = concatenate(tensors[f"params/{name}"] for name in self._shapes)
+        self._flat = flat.to(self._device)
         self._states = {
             name: {key: tensors[f"states/{name}/{key}"].to(self._device) for key in state}
             for name, state in self._states.items()
@@ -196,41 +205,52 @@ class StackRun:
 
     def _update(self, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One optimizer step of every member; gradient norms and training losses, `(K,)` each."""
-        grads, loss = self._gradients()
-        norm = norms(grads.values())
-        factor = clip_factors(norm, self._hyperparameters["grad_clip"])
-        for grad in grads.values():
-            grad.mul_(per_trial(factor, grad))
-        contexts = self._contexts(lr, grads)
-        for name, value in self._params.items():
-            context = contexts[self._roles[name]]
-            delta, state = self._optimizer.update(grads[name], self._states[name], value, context)
-            self._states[name] = state
-            if self._frozen is not None:
-                delta = delta.masked_fill(self._frozen.view(-1, *[1] * (delta.dim() - 1)), 0.0)
-            value.add_(delta)
+        grad, loss = self._gradients()
+        norm = norms(grad)
+        grad.mul_(clip_factors(norm, self._hyperparameters["grad_clip"])[:, None])
+        grads, values = self._units(grad), self._units(self._flat)
+        contexts = self._contexts(lr, grads, values)
+        for name, value in values.items():
+            context = contexts[self._roles.get(name)]
+            delta, self._states[name] = self._optimizer.update(
+                grads[name], self._states[name], value, context
+            )
+            value.add_(delta if self._frozen is None else self._thawed(delta))
         return norm, loss
 
-    def _contexts(self, lr: Tensor, grads: Params) -> dict[ParamRole, Context]:
+    def _units(self, flat: Tensor) -> dict[str, Tensor]:
+        """What the optimizer sees as one tensor each, in the memory of `flat`, `(K, P)`."""
+        return {ALL: flat} if self._optimizer.elementwise else views(flat, self._shapes)
+
+    def _thawed(self, delta: Tensor) -> Tensor:
+        """The update with that of frozen members replaced by zero, whatever it is."""
+        assert self._frozen is not None
+        return delta.masked_fill(per_trial(self._frozen, delta).bool(), 0.0)
+
+    def _contexts(
+        self, lr: Tensor, grads: Params, values: Params
+    ) -> dict[ParamRole | None, Context]:
         prepare = self._optimizer.prepare
-        shared = {} if prepare is None else prepare(grads, self._states, self._params)
+        shared = {} if prepare is None else prepare(grads, self._states, values)
         peak_lr = self._hyperparameters["lr"]
         decay = self._hyperparameters["weight_decay"] / peak_lr
         return {
             role: Context(self._step, lr, peak_lr, decay, role, shared)
-            for role in self._roles.values()
+            for role in (None, *self._roles.values())
         }
 
-    def _gradients(self) -> tuple[Params, Tensor]:
+    def _gradients(self) -> tuple[Tensor, Tensor]:
+        """Gradients of all parameters, `(K, P)`, and cross-entropies, `(K,)`."""
         tokens_KBT = torch.from_numpy(self._batches.batch(self._step)).to(self._device)
-        leaves = {name: value.detach().requires_grad_() for name, value in self._params.items()}
+        params = views(self._flat, self._shapes)
+        leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
         with self._autocast():
             logits_KMV = forward(leaves, tokens_KBT[..., :-1], self._config.model)
         target_KM = tokens_KBT[..., 1:].flatten(1)
         z_loss = self._hyperparameters["z_loss"]
         loss, cross_entropy_K = training_loss(logits_KMV, target_KM, z_loss)
         grads = torch.autograd.grad(loss.sum(), list(leaves.values()))
-        return dict(zip(leaves, grads, strict=True)), cross_entropy_K
+        return concatenate(grads), cross_entropy_K
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self._config.precision == "fp32":
@@ -252,8 +272,10 @@ class StackRun:
     def _evaluation_params(self) -> Params:
         eval_params = self._optimizer.eval_params
         if eval_params is None:
-            return self._params
-        return {name: eval_params(p, self._states[name]) for name, p in self._params.items()}
+            return views(self._flat, self._shapes)
+        units = self._units(self._flat)
+        moved = [eval_params(value, self._states[name]) for name, value in units.items()]
+        return views(concatenate(moved), self._shapes)
 
     def _settle(self) -> None:
         """Reads the training losses since the last time, which an accelerator has to wait for."""

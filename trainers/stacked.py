@@ -4,7 +4,8 @@
 are `(K, in, out)`. No reduction crosses axis 0, so a NaN in one trial stays there.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def embedding(ids_KM: Tensor, table_KVD: Tensor) -> Tensor:
     """The rows of each trial's own table, `(K, M, D)`."""
     K, V, _ = table_KVD.shape
     first_row_K1 = torch.arange(0, K * V, V, device=ids_KM.device)[:, None]
-    return functional.embedding(ids_KM + first_row_K1, table_KVD.flatten(0, 1))
+    return functional.embedding(ids_KM + first_row_K1, table_KVD.reshape(K * V, -1))
 
 
 def standardize(x_KMD: Tensor) -> Tensor:
@@ -55,11 +56,25 @@ def scale_inputs(scale_KD: Tensor, weight_KDF: Tensor) -> Tensor:
     return scale_KD[:, :, None] * weight_KDF
 
 
-def norms(tensors: Iterable[Tensor]) -> Tensor:
-    """One Euclidean norm per trial over all tensors together, `(K,)`."""
-    parts = [torch.linalg.vector_norm(t.flatten(1), dim=1) for t in tensors]
-    total: Tensor = torch.linalg.vector_norm(torch.stack(parts), dim=0)
-    return total
+def concatenate(tensors: Iterable[Tensor]) -> Tensor:
+    """All numbers of a trial in one row, `(K, P)`."""
+    return torch.cat([tensor.flatten(1) for tensor in tensors], dim=1)
+
+
+def views(flat_KP: Tensor, shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    """The inverse of `concatenate`, in the memory of its result."""
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    parts = torch.split_with_sizes(flat_KP, sizes, dim=1)
+    return {
+        name: part.unflatten(1, tuple(shape))  # type: ignore[no-untyped-call]
+        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }
+
+
+def norms(flat_KP: Tensor) -> Tensor:
+    """One Euclidean norm per trial, `(K,)`."""
+    norm_K: Tensor = torch.linalg.vector_norm(flat_KP, dim=1)
+    return norm_K
 
 
 def clip_factors(norm_K: Tensor, limit_K: Tensor) -> Tensor:
@@ -68,8 +83,3 @@ def clip_factors(norm_K: Tensor, limit_K: Tensor) -> Tensor:
     `min(1, limit / (norm + 1e-6))`, PyTorch's rule, so that the factor is defined for norm 0.
     """
     return (limit_K.to(norm_K.dtype) / (norm_K + CLIP_EPS)).clamp(max=1.0)
-
-
-def per_trial(x_K: Tensor, like: Tensor) -> Tensor:
-    """The values shaped and typed to multiply a stacked tensor."""
-    return x_K.to(like.dtype).view(-1, *[1] * (like.dim() - 1))

@@ -47,7 +47,7 @@ def adafactor(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -
 def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
     """Adafactor*'s direction."""
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         m = torch.zeros_like(value)
         if role is ParamRole.NORM:
             return {"m": m, "v": torch.zeros_like(value[:, :1])}
@@ -68,7 +68,7 @@ def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Opti
     return Optimizer(init, update)
 
 
-def _averages(squares: Tensor, state: State, beta2: PerTrial, role: ParamRole) -> State:
+def _averages(squares: Tensor, state: State, beta2: PerTrial, role: ParamRole | None) -> State:
     """The next second averages from the squared gradient."""
     if role is ParamRole.NORM:
         return {"v": average(state["v"], squares.mean(1, keepdim=True), beta2)}
@@ -78,7 +78,7 @@ def _averages(squares: Tensor, state: State, beta2: PerTrial, role: ParamRole) -
     }
 
 
-def _root(moments: State, role: ParamRole) -> Tensor:
+def _root(moments: State, role: ParamRole | None) -> Tensor:
     """`sqrt(V)` as a new tensor; zero where everything is."""
     if role is ParamRole.NORM:
         return moments["v"].sqrt()

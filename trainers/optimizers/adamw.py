@@ -44,7 +44,7 @@ def adamw(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -> Op
 def scale_by_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
     """Adam's direction."""
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         del role
         return {"m": torch.zeros_like(value), "v": torch.zeros_like(value)}
 
@@ -56,4 +56,4 @@ def scale_by_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimiz
         direction = m * per_trial(root / (1 - momentum**context.step), value)
         return direction.div_(denominator), state | {"m": m, "v": v}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)

@@ -52,21 +52,22 @@ class Context:
 
     `step` counts from 1. `decay` is the coefficient of decoupled decay: `weight_decay / peak_lr`,
     the study's "independent" convention, so that a step at peak shrinks weights by `weight_decay`
-    at any learning rate. `shared` is what `Optimizer.prepare` returned.
+    at any learning rate. `role` is None for elementwise optimizers, which see all parameters as
+    one tensor. `shared` is what `Optimizer.prepare` returned.
     """
 
     step: int
     lr: Tensor
     peak_lr: Tensor
     decay: Tensor
-    role: ParamRole
+    role: ParamRole | None
     shared: Mapping[str, Tensor]
 
 
 class Init(Protocol):
     """The state of a parameter before the first step."""
 
-    def __call__(self, value: Tensor, role: ParamRole) -> State:
+    def __call__(self, value: Tensor, role: ParamRole | None) -> State:
         """See the class."""
         ...
 
@@ -96,18 +97,23 @@ EvalParams = Callable[[Tensor, State], Tensor]
 
 @dataclass(frozen=True)
 class Optimizer:
-    """`init` and `update` of one tensor; the other two where an optimizer needs them."""
+    """`init` and `update` of one tensor; `prepare` and `eval_params` where an optimizer needs them.
+
+    `elementwise` promises that no element is treated with regard to another one, to its role or to
+    its shape. All parameters are then updated as one tensor, `(K, P)`.
+    """
 
     init: Init
     update: Update
     prepare: Prepare | None = None
     eval_params: EvalParams | None = None
+    elementwise: bool = False
 
 
 def chain(*parts: Optimizer) -> Optimizer:
     """Each part's update is the next one's gradient. Their states share one namespace."""
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         state: State = {}
         for part in parts:
             own = part.init(value, role)
@@ -120,19 +126,19 @@ def chain(*parts: Optimizer) -> Optimizer:
             grad, state = part.update(grad, state, value, context)
         return grad, state
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=all(part.elementwise for part in parts))
 
 
 def partition(by_role: Mapping[ParamRole, Optimizer]) -> Optimizer:
     """Another optimizer for each role; raises ValueError if a parameter's role has none."""
 
-    def choose(role: ParamRole) -> Optimizer:
-        if role not in by_role:
+    def choose(role: ParamRole | None) -> Optimizer:
+        if role is None or role not in by_role:
             known = ", ".join(sorted(by_role))
             raise ValueError(f"no optimizer for the role '{role}'; there are some for: {known}")
         return by_role[role]
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         return choose(role).init(value, role)
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:

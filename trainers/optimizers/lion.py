@@ -39,7 +39,7 @@ def lion(momentum: Momentum = 0.9, beta2: Beta2 = 0.95) -> Optimizer:
 def sign_of_interpolation(momentum: PerTrial, beta2: PerTrial) -> Optimizer:
     """The sign of the interpolation; the average is updated after it is read."""
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         del role
         return {"m": torch.zeros_like(value)}
 
@@ -48,4 +48,4 @@ def sign_of_interpolation(momentum: PerTrial, beta2: PerTrial) -> Optimizer:
         u = average(state["m"], grad, momentum)
         return u.sign_(), state | {"m": average(state["m"], grad, beta2)}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)

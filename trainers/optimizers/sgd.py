@@ -37,7 +37,7 @@ def sgd(momentum: Momentum = 0.98) -> Optimizer:
 def heavy_ball(momentum: PerTrial) -> Optimizer:
     """The gradient plus `momentum` times what this returned before."""
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         del role
         return {"buf": torch.zeros_like(value)}
 
@@ -46,4 +46,4 @@ def heavy_ball(momentum: PerTrial) -> Optimizer:
         buf = torch.addcmul(grad, state["buf"], per_trial(momentum, value))
         return buf, state | {"buf": buf}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)

@@ -36,7 +36,7 @@ def signum(momentum: Momentum = 0.9) -> Optimizer:
 def sign_of_average(momentum: PerTrial) -> Optimizer:
     """The sign of the running average."""
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         del role
         return {"m": torch.zeros_like(value)}
 
@@ -45,4 +45,4 @@ def sign_of_average(momentum: PerTrial) -> Optimizer:
         m = average(state["m"], grad, momentum)
         return m.sign(), state | {"m": m}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)

@@ -17,7 +17,7 @@ def descend() -> Optimizer:
     Equal to shrinking the value by `1 - lr * decay` first and then stepping along the gradient.
     """
 
-    def init(value: Tensor, role: ParamRole) -> State:
+    def init(value: Tensor, role: ParamRole | None) -> State:
         del value, role
         return {}
 
@@ -25,4 +25,4 @@ def descend() -> Optimizer:
         decayed = torch.addcmul(grad, value, per_trial(context.decay, value))
         return decayed.mul_(per_trial(-context.lr, value)), state
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)
