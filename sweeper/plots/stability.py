@@ -255,9 +255,8 @@ def _add_band(fig: go.Figure, info: StabilityInfo, theme: Theme) -> None:
 
 
 def _subtitle(info: StabilityInfo, options: StabilityOptions) -> str:
-    finished = info.finished == info.total
-    parts = [f"{info.total} points" if finished else f"{info.finished} of {info.total} points"]
-    parts.append("rings: best value")
+    finished = "" if info.finished == info.total else f"{info.finished} of "
+    parts = [f"{finished}{info.total} points finished", "rings: best value"]
     if options.basins and any(len(line.basin) > 1 for line in info.lines):
         parts.append(f"broad strokes: within {info.tolerance:g} nats of it")
     if info.clipped:

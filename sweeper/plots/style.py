@@ -125,6 +125,8 @@ def base_layout(theme_name: ThemeName) -> dict[str, Any]:
             "activecolor": theme.text,
         },
         "meta": {"theme": theme_name},
+        # a redraw with newer results keeps the zoom and the curves a reader has hidden
+        "uirevision": "kept",
     }
 
 

@@ -92,7 +92,7 @@ def test_unfinished_values_are_gaps_and_are_counted() -> None:
     assert [mark is None for mark in info.lines[0].mean] == [False, True, False]
     assert (info.finished, info.total) == (3, 6)
     assert "1 of 2 not finished yet" in marks(info)[-1].text
-    assert "3 of 6 points" in figure_of(frame).layout.title.subtitle.text
+    assert "3 of 6 points finished" in figure_of(frame).layout.title.subtitle.text
 
 
 def test_nothing_finished() -> None:
