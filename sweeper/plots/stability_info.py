@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sweeper.analysis.curves import Curve, SeedLoss
+from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
-from sweeper.plots import style
+from sweeper.plots import hover, style
 from sweeper.plots.axes import ValueAxis, value_axis
 
 _BAND_ROW = 0.05
@@ -185,39 +185,10 @@ def _mean_mark(curve: Curve, canvas: _Canvas, i: int) -> Mark | None:
         x=canvas.x.place(curve.values[i]),
         y=canvas.clip(loss),
         value=curve.values[i],
-        text=_mean_text(curve, i, loss),
+        text=hover.mean(curve, i),
         trial_id=trials[0] if len(trials) == 1 else "",
         clipped=loss > canvas.y.high,
     )
-
-
-def _mean_text(curve: Curve, i: int, loss: float) -> str:
-    low, high = curve.loss_low[i], curve.loss_high[i]
-    finite = curve.seeds[i] - curve.diverged[i]
-    notes = [_heading(curve, i)]
-    if curve.total[i] == 1:
-        seed = curve.losses[i][0]
-        notes += [f"loss {loss:.4f} nats", f"seed {seed.seed}, trial {style.escape(seed.trial_id)}"]
-    else:
-        notes += [f"mean loss {loss:.4f} nats", f"{finite} of {curve.total[i]} seeds finite"]
-    if low is not None and high is not None:
-        notes.append(f"95 % interval {low:.4f} to {high:.4f}")
-    return "<br>".join(notes + _warnings(curve, i))
-
-
-def _warnings(curve: Curve, i: int) -> list[str]:
-    counts = {
-        "diverged": curve.diverged[i],
-        "not finished yet": curve.pending[i],
-        "failed or cancelled": curve.failed[i],
-        "above the initial loss": curve.above_initial[i],
-    }
-    return [f"{n} of {curve.total[i]} {what}" for what, n in counts.items() if n]
-
-
-def _heading(curve: Curve, i: int) -> str:
-    parameter = style.escape(curve.parameter)
-    return f"<b>{style.escape(curve.label)}</b><br>{parameter} {style.short(curve.values[i])}"
 
 
 def _dots(curve: Curve, canvas: _Canvas) -> Iterable[Mark]:
@@ -229,16 +200,10 @@ def _dots(curve: Curve, canvas: _Canvas) -> Iterable[Mark]:
                     x=canvas.x.place(curve.values[i]),
                     y=canvas.clip(seed.final_loss),
                     value=curve.values[i],
-                    text=f"{_heading(curve, i)}<br>loss {seed.final_loss:.4f} nats"
-                    f"<br>{_trial_text(seed)}",
+                    text=hover.single(curve, i, seed),
                     trial_id=seed.trial_id,
                     clipped=seed.final_loss > canvas.y.high,
                 )
-
-
-def _trial_text(seed: SeedLoss) -> str:
-    flag = ", above the initial loss" if seed.above_initial else ""
-    return f"seed {seed.seed}, trial {style.escape(seed.trial_id)}{flag}"
 
 
 def _interval_runs(
@@ -258,17 +223,11 @@ def _interval_runs(
 
 def _diverged_mark(curve: Curve, canvas: _Canvas, i: int) -> Mark:
     seeds = [seed for seed in curve.losses[i] if seed.outcome == "diverged"]
-    steps = sorted(seed.diverged_at_step for seed in seeds if seed.diverged_at_step is not None)
-    notes = [_heading(curve, i), f"{len(seeds)} of {curve.total[i]} diverged"]
-    if steps:
-        notes.append(f"at step {', '.join(map(str, steps))}")
-    if len(seeds) == 1:
-        notes.append(_trial_text(seeds[0]))
     return Mark(
         x=canvas.x.place(curve.values[i]),
         y=canvas.row,
         value=curve.values[i],
-        text="<br>".join(notes),
+        text=hover.diverged(curve, i),
         trial_id=seeds[0].trial_id if len(seeds) == 1 else "",
     )
 
