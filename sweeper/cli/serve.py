@@ -142,8 +142,10 @@ def _bound(host: str, port: int, trusted_network: bool) -> Iterator[socket.socke
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         bound = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
+    except socket.gaierror as error:
         raise UsageError(f"cannot bind {host}:{port}: {error.strerror}") from None
+    except OSError as error:
+        raise UsageError(f"cannot bind {host}:{port}: {os.strerror(error.errno or 0)}") from None
     with bound:
         yield bound
 

@@ -1,0 +1,30 @@
+"""Running the real command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TIMEOUT_S = 120
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without our settings, for one thread and plain output."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SWEEPER_", "RAY_"))}
+    return kept | {"OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+
+
+def run_sweeper(
+    *arguments: str, cwd: Path, stdin: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """The command with these arguments, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "sweeper.cli", *arguments],
+        cwd=cwd,
+        env=environment(),
+        input=stdin or "",
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )

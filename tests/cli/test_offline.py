@@ -1,0 +1,257 @@
+"""What the command line does without a service: help, imports, files, exit codes."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sweeper.cli import doctor, home, output
+from sweeper.cli.progress import counts, finished_share, stability_row
+from sweeper.cli.root import application
+from sweeper.cli.serve import is_loopback
+from sweeper.client import Refused, Unreachable
+from sweeper.errors import InvalidRequest, NotFound, Problem, SchemaMismatch, SweeperError
+from tests.cli.processes import run_sweeper
+
+SERVICE = ["serve", "api", "dispatch", "demo"]
+SWEEPS = [
+    "submit",
+    "preview",
+    "ls",
+    "show",
+    "watch",
+    "cancel",
+    "pause",
+    "resume",
+    "retry",
+    "curves",
+]
+COMMANDS = [*SERVICE, *SWEEPS, "export", "presets", "doctor"]
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    file = tmp_path / "sweep.json"
+    file.write_text(json.dumps({"name": "x", "axis": {"parameter": "lr", "values": [0.1]}}))
+    return file
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    shown = run_sweeper("--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    for command in [*COMMANDS, "db"]:
+        assert f" {command} " in shown.stdout
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "db upgrade", "db check"])
+def test_help_of_a_command_has_an_example_and_json(command: str, tmp_path: Path) -> None:
+    shown = run_sweeper(*command.split(), "--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "Example" in shown.stdout
+    assert "--json" in shown.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from sweeper.cli.root import run\n"
+        "run(['--help'])\n"
+        "heavy = {'ray', 'torch', 'pandas', 'plotly', 'sqlalchemy', 'numpy', 'fastapi', 'optuna'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert shown.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_the_application_has_each_command_once() -> None:
+    registered = [info.callback for info in application().registered_commands]
+    assert len(registered) == len(set(registered)) == len(COMMANDS)
+
+
+def test_version(tmp_path: Path) -> None:
+    shown = run_sweeper("--version", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout.count("\n")) == (0, 1)
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["ls", "--nothing"], ["submit"], ["cancel"]])
+def test_usage_errors_exit_2(arguments: list[str], tmp_path: Path) -> None:
+    shown = run_sweeper(*arguments, cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (output.USAGE, "")
+
+
+def test_no_service_is_one_line_and_exit_5(tmp_path: Path, free_port: int) -> None:
+    shown = run_sweeper("ls", "--url", f"http://127.0.0.1:{free_port}", cwd=tmp_path)
+    assert shown.returncode == output.UNREACHABLE
+    assert "sweeper serve" in _only_line(shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[1, 2]", "must hold one sweep, but got list"),
+        ("{broken: [", "neither JSON nor YAML"),
+        ('{"axis": {"values": [NaN]}}', "no NaN"),
+    ],
+)
+def test_a_bad_file_is_one_line_and_exit_2(
+    text: str, part: str, tmp_path: Path, free_port: int
+) -> None:
+    (tmp_path / "bad").write_text(text)
+    shown = run_sweeper("submit", "bad", "--url", f"http://127.0.0.1:{free_port}", cwd=tmp_path)
+    assert shown.returncode == output.USAGE
+    assert part in _only_line(shown)
+
+
+def test_a_missing_file_and_an_unknown_preset_say_so(tmp_path: Path) -> None:
+    missing = run_sweeper("preview", "none.json", cwd=tmp_path)
+    unknown = run_sweeper("preview", "--preset", "none", cwd=tmp_path)
+    assert (missing.returncode, unknown.returncode) == (2, 2)
+    assert _only_line(missing) == "sweeper: cannot read none.json: No such file or directory"
+    assert "known: demo, eps" in _only_line(unknown)
+
+
+def test_a_preset_prints_as_yaml_that_is_a_sweep(tmp_path: Path) -> None:
+    shown = run_sweeper("presets", "lr", cwd=tmp_path)
+    as_json = run_sweeper("presets", "lr", "--json", cwd=tmp_path)
+    assert yaml.safe_load(shown.stdout) == json.loads(as_json.stdout)
+
+
+def test_presets_lists_all(tmp_path: Path) -> None:
+    shown = run_sweeper("presets", "--json", cwd=tmp_path)
+    assert {"demo", "lr", "momentum"} <= {preset["name"] for preset in json.loads(shown.stdout)}
+
+
+@pytest.mark.parametrize("command", ["serve", "api", "dispatch", "doctor", "demo", "db upgrade"])
+def test_an_unwritable_home_is_one_line(command: str, tmp_path: Path) -> None:
+    # A file where the folder should be stops root too, which permissions do not.
+    (tmp_path / "file").write_text("")
+    shown = run_sweeper(*command.split(), "--data", "file/home", cwd=tmp_path)
+    assert shown.returncode in (output.USAGE, output.BROKEN)
+    assert "Traceback" not in shown.stderr
+    assert "cannot write to the home folder" in shown.stderr + shown.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "api"])
+def test_a_taken_port_is_one_line(command: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        shown = run_sweeper(command, "--port", port, "--data", "home", cwd=tmp_path)
+    assert shown.returncode == output.USAGE
+    assert _only_line(shown) == f"sweeper: cannot bind 127.0.0.1:{port}: Address already in use"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org"])  # noqa: S104
+def test_a_bind_off_loopback_is_refused(host: str, tmp_path: Path) -> None:
+    shown = run_sweeper("api", "--host", host, "--port", "0", "--data", "home", cwd=tmp_path)
+    assert shown.returncode == output.USAGE
+    assert "--trusted-network" in _only_line(shown)
+
+
+def test_loopback_has_several_names() -> None:
+    assert all(map(is_loopback, ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"]))
+    assert not any(map(is_loopback, ["0.0.0.0", "10.0.0.1", "localhost.example.org"]))  # noqa: S104
+
+
+@pytest.mark.parametrize("command", ["serve", "api", "dispatch", "db upgrade", "db check"])
+def test_a_newer_database_is_one_line(command: str, tmp_path: Path, sqlite_url: str) -> None:
+    file = sqlite_url.removeprefix("sqlite:///")
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE sweeper_alembic_version SET version_num = '9999'")
+    connection.close()
+    arguments = ["--data", "home", "--database", sqlite_url]
+    port = ["--port", "0"] if command in ("serve", "api") else []
+    shown = run_sweeper(*command.split(), *arguments, *port, cwd=tmp_path)
+    assert shown.returncode == output.USAGE
+    assert "newer" in _only_line(shown)
+
+
+def test_doctor_finds_this_machine_in_order(tmp_path: Path) -> None:
+    shown = run_sweeper("doctor", "--json", cwd=tmp_path)
+    findings = {finding["name"]: finding for finding in json.loads(shown.stdout)}
+    assert shown.returncode == 0
+    assert {"python", "torch", "ray", "SQLite", "CPUs", "GPUs", "database"} <= findings.keys()
+    assert not (tmp_path / ".sweeper" / "sweeper.db").exists()
+
+
+def test_only_repaired_sqlite_versions_get_a_write_ahead_log() -> None:
+    assert doctor.is_wal_safe((3, 51, 3))
+    assert doctor.is_wal_safe((3, 44, 6))
+    assert doctor.is_wal_safe((3, 50, 7))
+    assert not doctor.is_wal_safe((3, 40, 1))
+    assert not doctor.is_wal_safe((3, 51, 2))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NotFound(), 3),
+        (Unreachable(), 5),
+        (SchemaMismatch(), 2),
+        (InvalidRequest((Problem("/a", "b"),)), 2),
+        (Refused({"status": 413, "detail": "too large"}), 2),
+        (Refused({"status": 500, "detail": "broken"}), 1),
+        (output.UsageError("x"), 2),
+        (SweeperError(), 1),
+    ],
+)
+def test_every_error_has_its_exit_code(error: SweeperError, code: int) -> None:
+    assert output.exit_code(error) == code
+
+
+def test_a_home_folder_is_held_by_one_process(tmp_path: Path) -> None:
+    prepared = home.prepare(tmp_path / "home")
+    assert home.running(prepared) is None
+    with home.held(prepared):
+        home.announce(prepared, "http://127.0.0.1:1234")
+        found = home.running(prepared)
+        assert found == home.Running(url="http://127.0.0.1:1234", pid=os.getpid())
+        with pytest.raises(output.UsageError, match="already serves"), home.held(prepared):
+            pass
+        assert home.service_url(prepared, None) == "http://127.0.0.1:1234"
+    assert home.running(prepared) is None
+    assert home.service_url(prepared, None) == home.DEFAULT_URL
+    assert home.service_url(prepared, "http://other") == "http://other"
+
+
+def _sweep(**points: int) -> dict[str, object]:
+    states = ("pending", "running", "done", "failed", "cancelled", "diverged")
+    return {"points": dict.fromkeys(states, 0) | {"total": 10} | points}
+
+
+def test_counts_leave_out_what_there_is_none_of() -> None:
+    assert counts(_sweep(done=3, pending=7)) == "3 done, 7 pending of 10 points"
+    assert "2 of them diverged" in counts(_sweep(done=10, diverged=2))
+
+
+def test_running_points_count_in_part() -> None:
+    sweep = _sweep(done=4, running=6)
+    assert finished_share(sweep, {"adamw": (4, 50, 100), "lion": (2, 0, 100)}) == 0.6
+
+
+def test_a_censored_basin_is_a_lower_bound() -> None:
+    stability = {
+        "best_value": 0.01,
+        "best_loss": 2.5,
+        "sensitivity": None,
+        "basin_width": 1.5,
+        "basin_unit": "decades",
+        "basin_low_censored": True,
+        "basin_high_censored": False,
+    }
+    row = stability_row({"label": "adamw", "scale": "nano", "stability": stability})
+    assert row == ("adamw", "nano", "0.01", "2.5", "-", ">= 1.5 decades")
+
+
+def _only_line(shown: "subprocess.CompletedProcess[str]") -> str:
+    assert shown.stdout == ""
+    lines = shown.stderr.splitlines()
+    assert len(lines) == 1, shown.stderr
+    return lines[0]
