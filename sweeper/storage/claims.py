@@ -126,8 +126,9 @@ def start(connection: Connection, claim: Claim, *, tune_trial_id: str, host: str
             started_at=datetime.now(UTC),
         )
         .on_conflict_do_nothing()
-    ).rowcount
-    if not new:
+        .returning(attempt.c.attempt)
+    ).first()
+    if new is None:
         return True
     connection.execute(update(stack).where(stack.c.id == claim.stack_id).values(started=True))
     live = [member.trial_id for member in claim.members if member.live]

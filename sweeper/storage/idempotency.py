@@ -23,8 +23,9 @@ def begin(connection: Connection, request: IdempotentRequest) -> Submission | No
             created_at=datetime.now(UTC),
         )
         .on_conflict_do_nothing()
-    ).rowcount
-    if taken:
+        .returning(idempotency_key.c.key)
+    ).first()
+    if taken is not None:
         return None
     row = connection.execute(select(idempotency_key).where(_this(request))).one()
     if row.body_sha256 != request.body_sha256:

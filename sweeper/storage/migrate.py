@@ -37,7 +37,8 @@ def upgrade(url: str, revision: str = "head") -> None:
         found = current(connection)
         _refuse_newer(found)
         if found != head():
-            _back_up(parsed, found)
+            if found is not None and parsed.get_backend_name() == "sqlite":
+                back_up(sqlite_path(parsed))  # our transaction holds the lock on writing
             command.upgrade(_config(connection), revision)
 
     _migrating(parsed, work)
@@ -98,14 +99,12 @@ def _refuse_newer(found: str | None) -> None:
         )
 
 
-def _back_up(url: URL, found: str | None) -> None:
-    """Copy the file. The caller's transaction holds the write lock, so nobody writes meanwhile."""
-    if url.get_backend_name() == "sqlite" and found is not None:
-        path = sqlite_path(url)
-        for suffix in ("", "-wal"):
-            source = Path(f"{path}{suffix}")
-            if source.exists():
-                shutil.copy2(source, f"{path}.before-{head()}{suffix}")
+def back_up(path: Path) -> None:
+    """Copy a database file beside itself; nobody may write to it meanwhile."""
+    for suffix in ("", "-wal"):
+        source = Path(f"{path}{suffix}")
+        if source.exists():
+            shutil.copy2(source, f"{path}.before-{head()}{suffix}")
 
 
 def _config(connection: Connection) -> Config:

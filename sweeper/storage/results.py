@@ -23,6 +23,8 @@ _FLOATS = (
     "busy_s",
 )
 _INTEGERS = ("variant", "seed", "step")
+_OPTIONAL_INTEGERS = ("diverged_at_step", "stack")
+_TEXTS = ("state", "outcome", "failure", "failure_message")
 _RESULTS = (
     trial.c.outcome,
     trial.c.final_loss,
@@ -144,7 +146,9 @@ def _of_sweep(connection: Connection, sweep_id: str, statement: Any) -> pd.DataF
     frame = pd.DataFrame.from_records([tuple(row) for row in rows], columns=list(result.keys()))
     types = {name: "float64" for name in _FLOATS if name in frame}
     types |= {name: "int64" for name in _INTEGERS if name in frame}
-    types |= {"diverged_at_step": "Int64", "finished_at": "datetime64[us, UTC]"}
+    types |= {name: "Int64" for name in _OPTIONAL_INTEGERS if name in frame}
+    types |= {name: "str" for name in _TEXTS if name in frame}
+    types["finished_at"] = "datetime64[us, UTC]"
     return frame.astype(types)
 
 

@@ -1,0 +1,11 @@
+"""The one contract that every database passes."""
+
+from tests.storage.contract_failures import FailureContract
+from tests.storage.contract_queue import QueueContract
+from tests.storage.contract_races import RaceContract
+from tests.storage.contract_reading import ReadingContract
+from tests.storage.contract_sweeps import SweepContract
+
+
+class TestStore(SweepContract, QueueContract, FailureContract, ReadingContract, RaceContract):
+    """Each method runs on SQLite and on PostgreSQL, with a fresh database."""

@@ -1,0 +1,118 @@
+"""Schemas: up, down, up again; foreign tables; databases of other versions."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+
+from sweeper.errors import SchemaMismatch
+from sweeper.storage import migrate
+from sweeper.storage.store import open_store
+from sweeper.storage.tables import VERSION_TABLE, metadata
+from sweeper.storage.views import VIEWS
+from tests.storage.builders import submit
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    url: str = request.getfixturevalue("empty_postgresql_url")
+    return url
+
+
+def run(url: str, statement: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def names(url: str) -> set[str]:
+    engine = create_engine(url)
+    found = inspect(engine)
+    tables = set(found.get_table_names()) | set(found.get_view_names())
+    engine.dispose()
+    return tables - {"sqlite_sequence"}
+
+
+OURS = {*metadata.tables, *VIEWS, VERSION_TABLE}
+
+
+def test_up_down_up(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+    assert names(empty_url) == OURS
+    migrate.downgrade(empty_url, "base")
+    assert names(empty_url) == {VERSION_TABLE}
+    migrate.upgrade(empty_url)
+    with open_store(empty_url) as store:
+        assert submit(store).new == 3
+    migrate.upgrade(empty_url)
+    with open_store(empty_url) as store:
+        assert len(store.queue.free_trials()) == 3
+
+
+def test_tables_and_migrations_agree(empty_url: str) -> None:
+    with pytest.raises(SchemaMismatch):
+        migrate.check(empty_url)
+    migrate.upgrade(empty_url)
+    migrate.check(empty_url)
+
+
+def test_there_is_one_head() -> None:
+    assert ScriptDirectory(str(migrate.MIGRATIONS)).get_heads() == [migrate.head()]
+
+
+def test_tables_of_others_are_left_alone(empty_url: str) -> None:
+    run(empty_url, "CREATE TABLE trials (number INTEGER)")
+    run(empty_url, "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    run(empty_url, "INSERT INTO alembic_version VALUES ('not ours')")
+    migrate.upgrade(empty_url)
+    migrate.check(empty_url)
+    assert names(empty_url) == {*OURS, "trials", "alembic_version"}
+    migrate.downgrade(empty_url, "base")
+    assert {"trials", "alembic_version"} <= names(empty_url)
+
+
+def test_a_newer_database_is_refused(store_url: str) -> None:
+    run(store_url, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(SchemaMismatch, match="9999, newer than this code"):
+        open_store(store_url)
+    with pytest.raises(SchemaMismatch, match="9999"):
+        migrate.upgrade(store_url)
+
+
+def test_postgresql_is_not_migrated_by_opening_it(empty_postgresql_url: str) -> None:
+    with pytest.raises(SchemaMismatch, match="sweeper db upgrade"):
+        open_store(empty_postgresql_url)
+    assert names(empty_postgresql_url) == set()
+
+
+def test_the_embedded_database_is_made_by_opening_it(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/new.db") as store:
+        assert store.results.integrity() == []
+
+
+def test_an_older_file_is_copied_before_it_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    url = f"sqlite:///{path}"
+    migrate.upgrade(url)
+    migrate.downgrade(url, "base")
+    run(url, f"INSERT INTO {VERSION_TABLE} VALUES ('0001')")
+    run(url, "CREATE TABLE old (x INTEGER)")
+    migrate.upgrade(url)
+    assert not list(tmp_path.glob("*before*"))
+    migrate.back_up(path)
+    (copy,) = tmp_path.glob("*before*")
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM old").fetchone() == (0,)
+    connection.close()
+
+
+def test_a_failed_migration_leaves_nothing(empty_url: str) -> None:
+    run(empty_url, "CREATE TABLE point (mine INTEGER)")
+    with pytest.raises(Exception, match="point"):
+        migrate.upgrade(empty_url)
+    assert names(empty_url) == {"point"}
