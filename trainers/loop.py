@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,18 +14,16 @@ from trainers.checkpoints import CheckpointError
 from trainers.config import TrainConfig, canonical_json, stack_key, to_dict
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
 from trainers.losses import cross_entropy, training_loss
-from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step, tail_start
+from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import Params, forward, init_params, param_roles, param_specs
 from trainers.optimizers import entry, hyperparameters
-from trainers.optimizers.base import Context, Optimizer, ParamRole, per_trial
+from trainers.optimizers.base import Context, Optimizer, ParamRole
+from trainers.records import Records
 from trainers.schedules import SCHEDULES
 from trainers.stacked import clip_factors, concatenate, norms, views
 
-NAN = float("nan")
 ALL = "all"
 """Name of the one tensor that elementwise optimizers see."""
-
-_RECORDS = ("initial", "final", "best", "last_finite", "tail_sum", "diverged_at")
 
 
 class StackRun:
@@ -66,13 +63,11 @@ class StackRun:
             name: self._optimizer.init(value, self._roles.get(name))
             for name, value in self._units(self._flat).items()
         }
+        self._records = Records(len(configs), config.steps)
+        self._pending: list[Tensor] = []
+        self._evaluated_at_start = False
         self._step = 0
         self._busy_s = 0.0
-        self._live = [True] * len(configs)
-        self._frozen: Tensor | None = None
-        self._pending: list[Tensor] = []
-        self._records = {name: [NAN] * len(configs) for name in _RECORDS}
-        self._records["tail_sum"] = [0.0] * len(configs)
 
     @property
     def step(self) -> int:
@@ -87,12 +82,12 @@ class StackRun:
     @property
     def live(self) -> tuple[bool, ...]:
         """Which members are neither diverged nor masked."""
-        return tuple(self._live)
+        return self._records.live
 
     @property
     def finished(self) -> bool:
         """Whether all steps are taken, or no member is live."""
-        return self._step >= self.steps or not any(self._live)
+        return self._step >= self.steps or not any(self.live)
 
     def advance(self) -> StepMetrics | None:
         """Takes one optimizer step; metrics at metric steps.
@@ -102,32 +97,19 @@ class StackRun:
         """
         assert not self.finished, "the run is finished"
         started = self._clock()
-        metrics = self._first() if math.isnan(self._records["initial"][0]) else self._next()
+        metrics = self._next() if self._evaluated_at_start else self._first()
         self._busy_s += self._clock() - started
         return metrics
 
     def mask(self, slot: int) -> None:
         """Freezes a member for good; the others are not affected in a single bit."""
-        self._live[slot] = False
-        self._frozen = torch.tensor([not live for live in self._live], device=self._device)
+        self._records.mask(slot)
 
     def result(self, slot: int) -> TrialResult | None:
         """A member's result: of a diverged one at once, else at the end; None if it was masked."""
-        record = {name: values[slot] for name, values in self._records.items()}
-        diverged = not math.isnan(record["diverged_at"])
-        if not diverged and (self._step < self.steps or not self._live[slot]):
-            return None
-        tail = record["tail_sum"] / (self.steps - tail_start(self.steps))
-        return TrialResult(
-            outcome="diverged" if diverged else "finite",
-            final_loss=None if diverged else record["final"],
-            initial_loss=record["initial"],
-            best_loss=_known(record["best"]),
-            train_loss=None if diverged else tail,
-            last_finite_loss=_known(record["last_finite"]),
-            diverged_at_step=int(record["diverged_at"]) if diverged else None,
-            busy_s=self._busy_s / len(self._configs),
-        )
+        finished = self._step >= self.steps
+        busy_s = self._busy_s / len(self._configs)
+        return self._records.result(slot, finished=finished, busy_s=busy_s)
 
     def results(self) -> tuple[TrialResult | None, ...]:
         """Every member's result, once finished; None for masked ones that had not diverged."""
@@ -141,10 +123,13 @@ class StackRun:
         tensors = {f"params/{name}": value for name, value in params.items()}
         for name, state in self._states.items():
             tensors |= {f"states/{name}/{key}": value for key, value in state.items()}
-        tensors["live"] = torch.tensor(self._live)
-        for name, values in self._records.items():
-            tensors[f"records/{name}"] = torch.tensor(values, dtype=torch.float64)
-        scalars = {"configs": self._identity(), "step": self._step, "busy_s": self._busy_s}
+        tensors |= {f"records/{kind}": value for kind, value in self._records.tensors().items()}
+        scalars = {
+            "configs": self._identity(),
+            "evaluated_at_start": self._evaluated_at_start,
+            "step": self._step,
+            "busy_s": self._busy_s,
+        }
         checkpoints.save(directory, tensors, scalars)
 
     def load(self, directory: Path) -> None:
@@ -152,6 +137,7 @@ class StackRun:
         tensors, scalars = checkpoints.load(directory)
         if scalars["configs"] != self._identity():
             raise CheckpointError(f"the checkpoint at {directory} belongs to another stack")
+        self._evaluated_at_start = scalars["evaluated_at_start"]
         self._step, self._busy_s = scalars["step"], scalars["busy_s"]
         flat = concatenate(tensors[f"params/{name}"] for name in self._shapes)
         self._flat = flat.to(self._device)
@@ -159,13 +145,9 @@ class StackRun:
             name: {key: tensors[f"states/{name}/{key}"].to(self._device) for key in state}
             for name, state in self._states.items()
         }
-        self._records = {name: tensors[f"records/{name}"].tolist() for name in _RECORDS}
+        kinds = self._records.tensors()
+        self._records.restore({kind: tensors[f"records/{kind}"] for kind in kinds})
         self._pending = []
-        self._frozen = None
-        self._live = [True] * len(self._configs)
-        for slot, live in enumerate(tensors["live"].tolist()):
-            if not live:
-                self.mask(slot)
 
     def _identity(self) -> str:
         """A hash of the configurations in order."""
@@ -180,7 +162,8 @@ class StackRun:
 
     def _first(self) -> StepMetrics:
         losses = self._evaluate()
-        self._records["initial"] = losses
+        self._records.add_initial(losses)
+        self._evaluated_at_start = True
         return StepMetrics(0, {"validation_loss": tuple(losses)})
 
     def _next(self) -> StepMetrics | None:
@@ -193,9 +176,9 @@ class StackRun:
         self._settle()
         values = {"train_loss": loss, "grad_norm": norm, "lr": lr}
         metrics = {key: tuple(value.double().tolist()) for key, value in values.items()}
-        if self._step in evaluation_steps(self.steps) and any(self._live):
+        if self._step in evaluation_steps(self.steps) and any(self.live):
             metrics["validation_loss"] = tuple(self._evaluate())
-            self._judge(metrics["validation_loss"])
+            self._records.add_validation(self._step, metrics["validation_loss"])
         return StepMetrics(self._step, metrics)
 
     def _lr(self) -> Tensor:
@@ -209,23 +192,24 @@ class StackRun:
         norm = norms(grad)
         grad.mul_(clip_factors(norm, self._hyperparameters["grad_clip"])[:, None])
         grads, values = self._units(grad), self._units(self._flat)
-        contexts = self._contexts(lr, grads, values)
+        contexts, frozen = self._contexts(lr, grads, values), self._frozen()
         for name, value in values.items():
             context = contexts[self._roles.get(name)]
             delta, self._states[name] = self._optimizer.update(
                 grads[name], self._states[name], value, context
             )
-            value.add_(delta if self._frozen is None else self._thawed(delta))
+            value.add_(delta if frozen is None else _without(delta, frozen))
         return norm, loss
 
     def _units(self, flat: Tensor) -> dict[str, Tensor]:
         """What the optimizer sees as one tensor each, in the memory of `flat`, `(K, P)`."""
         return {ALL: flat} if self._optimizer.elementwise else views(flat, self._shapes)
 
-    def _thawed(self, delta: Tensor) -> Tensor:
-        """The update with that of frozen members replaced by zero, whatever it is."""
-        assert self._frozen is not None
-        return delta.masked_fill(per_trial(self._frozen, delta).bool(), 0.0)
+    def _frozen(self) -> Tensor | None:
+        """Which members must not change any more, `(K,)`; None if all may."""
+        if all(self.live):
+            return None
+        return torch.tensor([not live for live in self.live], device=self._device)
 
     def _contexts(
         self, lr: Tensor, grads: Params, values: Params
@@ -285,34 +269,7 @@ class StackRun:
         first = self._step - len(losses) + 1
         self._pending = []
         for step, values in enumerate(losses, first):
-            for slot, loss in enumerate(values):
-                self._record_training_loss(slot, step, loss)
-
-    def _record_training_loss(self, slot: int, step: int, loss: float) -> None:
-        if not self._live[slot]:
-            return
-        if not math.isfinite(loss):
-            self._diverge(slot, step)
-            return
-        self._records["last_finite"][slot] = loss
-        if step > tail_start(self.steps):
-            self._records["tail_sum"][slot] += loss
-
-    def _judge(self, losses: Sequence[float]) -> None:
-        """Keeps validation losses of live members; one that is no number is a divergence too."""
-        for slot, loss in enumerate(losses):
-            if not self._live[slot]:
-                continue
-            if not math.isfinite(loss):
-                self._diverge(slot, self._step)
-                continue
-            self._records["final"][slot] = loss
-            best = self._records["best"][slot]
-            self._records["best"][slot] = loss if math.isnan(best) else min(best, loss)
-
-    def _diverge(self, slot: int, step: int) -> None:
-        self._records["diverged_at"][slot] = step
-        self.mask(slot)
+            self._records.add_training(step, values)
 
 
 def train(
@@ -357,5 +314,6 @@ def _build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
     return chosen.build(**own, **config.options)
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _without(delta: Tensor, frozen: Tensor) -> Tensor:
+    """The update with zero for frozen members, whatever it is there."""
+    return delta.masked_fill(frozen.view(-1, *[1] * (delta.dim() - 1)), 0.0)
