@@ -1,0 +1,344 @@
+"""What the routes answer, in JSON. NaN and infinities become null; extra fields may be added."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sweeper.analysis.curves import SeedLoss
+from sweeper.analysis.stability import Stability
+from sweeper.storage import records
+from sweeper.trials import Intent, Outcome, SweepState, TrialState, Variant
+
+T = TypeVar("T")
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Listing(_Out, Generic[T]):
+    """A list, or a part of one: `next` is the cursor of the following part."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class PointCounts(_Out):
+    """Points of a sweep by the state of their trials; `diverged` are among `done`."""
+
+    total: int
+    pending: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    diverged: int = 0
+
+
+class BestOut(_Out):
+    """The lowest final loss so far, and where it is."""
+
+    label: str
+    value: float
+    loss: float
+
+
+class VariantOut(_Out):
+    """One curve: an optimizer at a scale, with what it overrides."""
+
+    label: str
+    optimizer: str
+    scale: str
+    architecture: str
+    overrides: dict[str, Any]
+
+
+class SweepOut(_Out):
+    """A sweep and how far it is."""
+
+    id: str
+    name: str
+    state: SweepState
+    intent: Intent
+    parameter: str
+    axis_scale: str
+    priority: int
+    created_at: datetime
+    points: PointCounts
+    variants: list[VariantOut]
+    best: BestOut | None
+    spec: dict[str, Any]
+
+    @classmethod
+    def of(cls, sweep: records.SweepRecord) -> Self:
+        """The public form of a stored sweep."""
+        counts = {state.value: sweep.counts.get(state, 0) for state in TrialState}
+        return cls(
+            id=sweep.id,
+            name=sweep.name,
+            state=sweep.state,
+            intent=sweep.intent,
+            parameter=sweep.parameter,
+            axis_scale=sweep.axis_scale,
+            priority=sweep.priority,
+            created_at=sweep.created_at,
+            points=PointCounts(total=sweep.total, diverged=sweep.diverged, **counts),
+            variants=[variant_out(variant) for variant in sweep.variants],
+            best=None if sweep.best is None else BestOut.model_validate(sweep.best),
+            spec=dict(sweep.spec),
+        )
+
+
+class TrialCounts(_Out):
+    """Trials of a submission; `shared` ones exist already and are not trained again."""
+
+    total: int
+    new: int
+    shared: int
+
+
+class SubmissionOut(_Out):
+    """An accepted sweep."""
+
+    id: str
+    state: SweepState
+    trials: TrialCounts
+
+
+class PreviewOut(_Out):
+    """What a submission would cost; nothing is stored."""
+
+    variants: int
+    points: int
+    trials: TrialCounts
+    flops: float = Field(description="floating-point operations of the new trials, estimated")
+    tokens: int = Field(description="tokens read by the new trials")
+
+
+class RetryOut(_Out):
+    """How many failed or cancelled trials were replaced by new ones."""
+
+    id: str
+    retried: int
+
+
+class EventOut(_Out):
+    """Something that happened to a sweep; ids ascend."""
+
+    id: int
+    kind: str
+    message: str
+    data: dict[str, Any]
+    created_at: datetime
+
+
+class CurvePoint(_Out):
+    """One value of a curve: mean, interval and counts over its seeds."""
+
+    value: float
+    loss_mean: float | None
+    loss_low: float | None
+    loss_high: float | None
+    seeds: int
+    diverged: int
+    total: int
+    pending: int
+    failed: int
+    above_initial: int
+    finite_mean: float | None
+    interval_reason: str | None
+    declared: bool
+    trials: list[SeedLoss]
+
+
+class CurveOut(_Out):
+    """Final loss against the swept hyperparameter, for one variant."""
+
+    variant: int
+    label: str
+    optimizer: str
+    scale: str
+    architecture: str
+    parameter: str
+    axis_scale: str
+    initial_loss: float | None
+    finished: int
+    total: int
+    points: list[CurvePoint]
+    stability: Stability
+
+
+class StabilityOut(_Out):
+    """The numbers of one curve."""
+
+    label: str
+    optimizer: str
+    scale: str
+    architecture: str
+    stability: Stability
+
+
+class CurvesOut(_Out):
+    """All curves of a sweep."""
+
+    sweep_id: str
+    state: SweepState
+    items: list[CurveOut]
+
+
+class TrialRow(_Out):
+    """One point of a sweep and the trial it waits for or has."""
+
+    trial_id: str
+    label: str
+    optimizer: str
+    scale: str
+    architecture: str
+    value: float
+    seed: int
+    origin: str
+    state: TrialState
+    outcome: Outcome | None
+    final_loss: float | None
+    best_loss: float | None
+    train_loss: float | None
+    initial_loss: float | None
+    diverged_at_step: int | None
+    finished_at: datetime | None
+
+
+class AttemptOut(_Out):
+    """One run of a stack with this trial in it."""
+
+    stack_id: int
+    attempt: int
+    tune_trial_id: str
+    host: str
+    pid: int
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    failure: str | None
+    failure_message: str | None
+    next_step: str | None
+
+
+class SweepReferenceOut(_Out):
+    """A sweep that has a point on a trial."""
+
+    id: str
+    name: str
+    label: str
+    value: float
+    seed: int
+
+
+class TrialOut(_Out):
+    """A trial: its configuration, its outcome, its attempts and the sweeps that share it."""
+
+    id: str
+    fingerprint: str
+    state: TrialState
+    outcome: Outcome | None
+    step: int
+    final_loss: float | None
+    best_loss: float | None
+    train_loss: float | None
+    initial_loss: float | None
+    last_finite_loss: float | None
+    diverged_at_step: int | None
+    busy_s: float | None
+    failure: str | None
+    failure_message: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    replaces: str | None
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    attempts: list[AttemptOut]
+    sweeps: list[SweepReferenceOut]
+
+
+class MetricOut(_Out):
+    """One measured number; `kind` says nan, inf or -inf where `value` is null."""
+
+    key: str
+    step: int
+    value: float | None
+    kind: str
+
+
+class LogOut(_Out):
+    """The last lines that a trial wrote."""
+
+    trial_id: str
+    log: str
+
+
+class HyperparameterOut(_Out):
+    """A number that can be set or swept: its range in words, its default and what it does."""
+
+    name: str
+    default: float
+    rule: str
+    help: str
+
+
+class OptimizerOut(_Out):
+    """An optimizer with everything that can be swept on it."""
+
+    name: str
+    summary: str
+    source: str
+    lr: float = Field(description="learning rate at the centre of a sweep")
+    hyperparameters: list[HyperparameterOut]
+
+
+class ScaleOut(_Out):
+    """A model size."""
+
+    name: str
+    width: int
+    layers: int
+    heads: int
+    sequence_length: int
+    batch_size: int
+    precision: str
+    parameters: int = Field(description="parameters of the model, embeddings excluded")
+    steps: int = Field(description="length of a run that does not say")
+
+
+class PresetOut(_Out):
+    """A sweep to start from, as `POST sweeps` takes it."""
+
+    name: str
+    summary: str
+    sweep: dict[str, Any]
+
+
+class DatasetOut(_Out):
+    """A token data set that sweeps can name."""
+
+    name: str
+    vocabulary: int
+    sha256: str
+
+
+def variant_out(variant: Variant) -> VariantOut:
+    """The public form of a variant; a tied override stays an object."""
+    return VariantOut(
+        label=variant.label,
+        optimizer=variant.optimizer,
+        scale=variant.scale,
+        architecture=variant.architecture,
+        overrides=_plain(variant.overrides),
+    )
+
+
+def _plain(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value.model_dump() if isinstance(value, BaseModel) else value
+        for key, value in overrides.items()
+    }

@@ -1,0 +1,166 @@
+"""From records to the contexts of the pages. Pure."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from api.frames import rows
+from api.health import Check
+from api.pages.contexts import CurveRow, ListRow, RouteRow, SweepPage, TrialPage
+from api.pages.progress import ENDED, progress, time_left_s
+from sweeper.service import CurvesView
+from sweeper.storage.records import Event, SweepRecord, TrialRecord
+from sweeper.trials import Intent, TrialState
+
+FIRST_SWEEP: Mapping[str, Any] = {
+    "name": "first sweep",
+    "axis": {"parameter": "lr", "low": 1e-4, "high": 1e-1, "points": 7},
+    "optimizers": ["adamw", "lion"],
+    "base": {"steps": 300},
+}
+
+
+def list_row(sweep: SweepRecord) -> ListRow:
+    """A sweep as the list shows it."""
+    values = _asked_values(sweep.spec)
+    return ListRow(
+        sweep=sweep,
+        progress=progress(sweep),
+        optimizers=tuple(dict.fromkeys(variant.optimizer for variant in sweep.variants)),
+        scales=tuple(dict.fromkeys(variant.scale for variant in sweep.variants)),
+        axis_range=(min(values), max(values)) if values else None,
+    )
+
+
+def _asked_values(spec: Mapping[str, Any]) -> list[float]:
+    """Lowest and highest of everything asked for, own values of optimizers included."""
+    axis = spec["axis"]
+    found = list(axis.get("values") or (axis["low"], axis["high"]))
+    optimizers = [o for o in spec["optimizers"] if isinstance(o, dict)]
+    return found + [value for o in optimizers for value in o.get("values") or ()]
+
+
+def next_page(query: Sequence[tuple[str, str]], cursor: str | None) -> str | None:
+    """The address of the following part of a list, with the same filters."""
+    if cursor is None:
+        return None
+    kept = [(key, value) for key, value in query if key != "cursor" and value]
+    return "/?" + urlencode([*kept, ("cursor", cursor)])
+
+
+def first_sweep(base_url: str) -> dict[str, str]:
+    """A first sweep to copy."""
+    line = "sweeper submit --preset demo --watch"
+    return {
+        "curl": as_curl(base_url, FIRST_SWEEP),
+        "Command line": line,
+        "Python": as_python(base_url, FIRST_SWEEP),
+    }
+
+
+def as_curl(base_url: str, spec: Mapping[str, Any]) -> str:
+    """A submission as a shell command."""
+    body = shlex.quote(json.dumps(spec, ensure_ascii=False))
+    address = f"{base_url}/api/v1/sweeps"
+    return f"curl {address} \\\n  -H 'content-type: application/json' \\\n  -d {body}"
+
+
+def as_python(base_url: str, spec: Mapping[str, Any]) -> str:
+    """A submission in Python, and its results as a frame."""
+    # A JSON text read at run time: true, false and null are no Python.
+    body = json.dumps(json.dumps(spec, ensure_ascii=False), ensure_ascii=False)
+    return (
+        "import json\n\n"
+        "from sweeper.client import Client\n\n"
+        f"client = Client({json.dumps(base_url)})\n"
+        f"sweep = client.submit(json.loads({body}))\n"
+        'client.wait(sweep["id"])\n'
+        'print(client.results(sweep["id"]))'
+    )
+
+
+def finish_times(results: pd.DataFrame) -> list[datetime]:
+    """When each finished point's trial ended."""
+    found = (row["finished_at"] for row in rows(results[["finished_at"]]))
+    return [when for when in found if when is not None]
+
+
+def sweep_page(
+    view: CurvesView,
+    *,
+    events: Sequence[Event],
+    finished: list[datetime],
+    tolerance: float,
+    warnings: Sequence[Check],
+    base_url: str,
+) -> SweepPage:
+    """Everything on the page of a sweep."""
+    sweep = view.sweep
+    pairs = zip(view.curves, view.stabilities, strict=True)
+    return SweepPage(
+        sweep=sweep,
+        progress=progress(sweep),
+        ended=sweep.state in ENDED,
+        time_left_s=time_left_s(sweep, finished, datetime.now(UTC)),
+        curves=[CurveRow(curve=curve, numbers=numbers) for curve, numbers in pairs],
+        events=events,
+        newest_event=events[-1].id if events else 0,
+        actions=_actions(sweep),
+        tolerance=tolerance,
+        one_seed=all(total < 2 for curve in view.curves for total in curve.total),
+        warnings=warnings,
+        as_curl=as_curl(base_url, sweep.spec),
+        as_python=as_python(base_url, sweep.spec),
+    )
+
+
+def _actions(sweep: SweepRecord) -> list[str]:
+    """What can be done with the sweep now."""
+    found = []
+    if sweep.state not in ENDED:
+        found.append("resume" if sweep.intent is Intent.PAUSED else "pause")
+    lost = sweep.counts.get(TrialState.FAILED, 0) + sweep.counts.get(TrialState.CANCELLED, 0)
+    if lost and sweep.intent is not Intent.CANCELLED:
+        found.append("retry")
+    if sweep.state not in ENDED:
+        found.append("cancel")
+    return found
+
+
+def trial_page(trial: TrialRecord, log: str) -> TrialPage:
+    """Everything on the page of a trial."""
+    return TrialPage(
+        trial=trial,
+        config=_flat(trial.config),
+        log=log,
+        ended=trial.state in (TrialState.DONE, TrialState.FAILED, TrialState.CANCELLED),
+    )
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def route_rows(document: Mapping[str, Any]) -> list[RouteRow]:
+    """The operations of an OpenAPI document, by path."""
+    return [
+        RouteRow(
+            method=method.upper(),
+            path=path,
+            summary=operation.get("description", "").split("\n")[0],
+            operation_id=operation["operationId"],
+        )
+        for path, operations in sorted(document["paths"].items())
+        for method, operation in operations.items()
+    ]

@@ -1,0 +1,132 @@
+"""What each template is given: one dataclass per template, field by field what it uses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.health import Check
+from api.pages.progress import Progress
+from sweeper.analysis.curves import Curve
+from sweeper.analysis.stability import Stability
+from sweeper.service import OptimizerInfo
+from sweeper.storage.records import Event, SweepRecord, TrialRecord
+from trainers.config import Hyperparameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRow:
+    """A sweep in the list."""
+
+    sweep: SweepRecord
+    progress: Progress
+    optimizers: tuple[str, ...]
+    scales: tuple[str, ...]
+    axis_range: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPage:
+    """All sweeps, newest first, filtered by the query string."""
+
+    rows: Sequence[ListRow]
+    state: str
+    search: str
+    states: Sequence[str]
+    next_page: str | None
+    filtered: bool
+    warnings: Sequence[Check]
+    first_sweep: Mapping[str, str]
+    """The same first sweep for curl, the command line and Python."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRow:
+    """One curve with its numbers."""
+
+    curve: Curve
+    numbers: Stability
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPage:
+    """One sweep: figure, numbers, points, events, and what can be done."""
+
+    sweep: SweepRecord
+    progress: Progress
+    ended: bool
+    time_left_s: float | None
+    curves: Sequence[CurveRow]
+    events: Sequence[Event]
+    newest_event: int
+    actions: Sequence[str]
+    tolerance: float
+    one_seed: bool
+    warnings: Sequence[Check]
+    as_curl: str
+    as_python: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialPage:
+    """One trial: loss curve, configuration, attempts, log."""
+
+    trial: TrialRecord
+    config: Mapping[str, Any]
+    """Flat: `model.width` and the like."""
+    log: str
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleChoice:
+    """A scale in the form."""
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPage:
+    """The form for a new sweep."""
+
+    optimizers: Sequence[OptimizerInfo]
+    shared: Mapping[str, Hyperparameter]
+    """Hyperparameters that every optimizer has."""
+    own: Mapping[str, Mapping[str, Hyperparameter]]
+    """Those of one optimizer only, by its name."""
+    parameters: Mapping[str, str]
+    """What can be swept, with the names of the optimizers that have it."""
+    scales: Sequence[ScaleChoice]
+    architectures: Sequence[str]
+    schedules: Sequence[str]
+    datasets: Sequence[str]
+    presets: Sequence[tuple[str, str]]
+    form_data: Mapping[str, Any]
+    """For the script: presets, defaults, and which optimizer has what."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteRow:
+    """One operation of the API."""
+
+    method: str
+    path: str
+    summary: str
+    operation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutesPage:
+    """The REST routes, from the OpenAPI document."""
+
+    routes: Sequence[RouteRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorPage:
+    """What went wrong, for people."""
+
+    status: int
+    title: str
+    detail: str
+    request_id: str

@@ -1,0 +1,82 @@
+"""The context of the form for a new sweep: what can be chosen, and its defaults."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.pages.contexts import NewPage, ScaleChoice
+from sweeper import service as use_cases
+from sweeper.grids import axis_scale
+from sweeper.service import OptimizerInfo, Service
+from sweeper.settings import SWEEPABLE_RUN_NUMBERS
+from sweeper.spec import AxisSpec
+from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, Scale
+
+PARAMETER_ORDER = ("lr", "momentum", "beta2", "eps", "weight_decay", "warmup_fraction")
+
+
+def new_page(service: Service) -> NewPage:
+    """Everything the form offers."""
+    optimizers = use_cases.optimizers()
+    presets = use_cases.all_presets()
+    shared = {k: v for k, v in TRAINING_HYPERPARAMETERS.items() if k != "lr"}
+    own = {
+        info.name: {
+            key: rule
+            for key, rule in info.hyperparameters.items()
+            if key not in TRAINING_HYPERPARAMETERS
+        }
+        for info in optimizers
+    }
+    return NewPage(
+        optimizers=optimizers,
+        shared=shared,
+        own=own,
+        parameters=_parameters(optimizers),
+        scales=[_scale(name, scale) for name, scale in use_cases.scales().items()],
+        architectures=list(ARCHITECTURES),
+        schedules=list(SCHEDULE_HYPERPARAMETERS),
+        datasets=sorted(service.datasets()),
+        presets=[(preset.name, preset.summary) for preset in presets],
+        form_data={
+            "presets": {preset.name: preset.sweep for preset in presets},
+            "has": {info.name: sorted(_sweepable(info)) for info in optimizers},
+            "axisScales": {name: _customary_scale(name) for name in _parameters(optimizers)},
+            "defaults": {info.name: _defaults(info) for info in optimizers},
+        },
+    )
+
+
+def _defaults(info: OptimizerInfo) -> dict[str, float]:
+    return {name: rule.default for name, rule in info.hyperparameters.items()} | {"lr": info.lr}
+
+
+def _customary_scale(parameter: str) -> str:
+    return axis_scale(AxisSpec(parameter=parameter, values=[1.0]))
+
+
+def _sweepable(info: OptimizerInfo) -> set[str]:
+    return set(info.hyperparameters) | SWEEPABLE_RUN_NUMBERS
+
+
+def _parameters(optimizers: Sequence[OptimizerInfo]) -> Mapping[str, str]:
+    """Everything that some optimizer can be swept over; the studied ones first."""
+    everything = sorted(set().union(*(_sweepable(info) for info in optimizers)))
+    ordered = [name for name in PARAMETER_ORDER if name in everything]
+    ordered += [name for name in everything if name not in PARAMETER_ORDER]
+    return {name: _who_has(name, optimizers) for name in ordered}
+
+
+def _who_has(parameter: str, optimizers: Sequence[OptimizerInfo]) -> str:
+    having = [info.name for info in optimizers if parameter in _sweepable(info)]
+    return "" if len(having) == len(optimizers) else ", ".join(having)
+
+
+def _scale(name: str, scale: Scale) -> ScaleChoice:
+    model: Any = scale.model(256)
+    millions = model.num_parameters(embeddings=False) / 1e6
+    size = f"{millions:.2g} M" if millions < 1000 else f"{millions / 1000:.2g} G"
+    steps = scale.default_steps(model, scale.batch_size)
+    return ScaleChoice(
+        name=name,
+        summary=f"{size} parameters, width {scale.width}, {scale.layers} layers, {steps} steps",
+    )

@@ -1,0 +1,93 @@
+"""The routes of the pages: read, fill a context, render."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from api.deps import Cursor, ServiceDep, SweepId, TrialId
+from api.health import Check, readiness
+from api.pages import build, form
+from api.pages.contexts import ListPage, RoutesPage
+from api.pages.render import page
+from sweeper.service import Service
+from sweeper.trials import SweepState
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_SIZE = 50
+
+
+@router.get("/")
+def sweeps(
+    service: ServiceDep,
+    request: Request,
+    state: str = "",
+    search: Annotated[str, Query(max_length=120)] = "",
+    cursor: Cursor = None,
+) -> HTMLResponse:
+    """The list of sweeps; an unknown state lists all."""
+    known = [name.value for name in SweepState]
+    chosen = SweepState(state) if state in known else None
+    found = service.sweeps(limit=PAGE_SIZE, cursor=cursor, state=chosen, search=search)
+    context = ListPage(
+        rows=[build.list_row(sweep) for sweep in found.items],
+        state=state,
+        search=search,
+        states=known,
+        next_page=build.next_page(request.query_params.multi_items(), found.next),
+        filtered=bool(state or search or cursor),
+        warnings=_warnings(service, request),
+        first_sweep=build.first_sweep(_base_url(request)),
+    )
+    return page(context)
+
+
+@router.get("/sweeps/{sweep_id}")
+def sweep(
+    service: ServiceDep,
+    request: Request,
+    sweep_id: SweepId,
+    tolerance: Annotated[float, Query(gt=0, le=10, allow_inf_nan=False)] = 0.05,
+) -> HTMLResponse:
+    """One sweep, live."""
+    return page(
+        build.sweep_page(
+            service.curves(sweep_id, tolerance),
+            events=service.events(sweep_id),
+            finished=build.finish_times(service.results(sweep_id)),
+            tolerance=tolerance,
+            warnings=_warnings(service, request),
+            base_url=_base_url(request),
+        )
+    )
+
+
+@router.get("/trials/{trial_id}")
+def trial(service: ServiceDep, trial_id: TrialId) -> HTMLResponse:
+    """One trial."""
+    return page(build.trial_page(service.trial(trial_id), service.log(trial_id)))
+
+
+@router.get("/new")
+def new(service: ServiceDep) -> HTMLResponse:
+    """The form; the script fills it from the query string."""
+    return page(form.new_page(service))
+
+
+@router.get("/api")
+def routes(request: Request) -> HTMLResponse:
+    """The REST routes."""
+    return page(RoutesPage(routes=build.route_rows(request.app.openapi())))
+
+
+def _warnings(service: Service, request: Request) -> list[Check]:
+    """What keeps sweeps from being trained. A beat seen for the first time proves nothing yet."""
+    watch = request.app.state.beat_watch
+    return [check for check in readiness(service, watch) if not (check.ok or check.pending)]
+
+
+def _base_url(request: Request) -> str:
+    """The address that the reader used; the Host is on the allow-list."""
+    return f"{request.url.scheme}://{request.headers['host']}"

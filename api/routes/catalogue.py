@@ -1,0 +1,77 @@
+"""What a sweep can name: optimizers, scales, presets, data sets."""
+
+from fastapi import APIRouter
+
+from api.deps import ServiceDep
+from api.models import (
+    DatasetOut,
+    HyperparameterOut,
+    Listing,
+    OptimizerOut,
+    PresetOut,
+    ScaleOut,
+)
+from sweeper import service as use_cases
+
+router = APIRouter(tags=["catalogue"])
+
+
+@router.get("/optimizers", operation_id="list_optimizers")
+def optimizers() -> Listing[OptimizerOut]:
+    """The optimizers, each with every hyperparameter that can be set or swept."""
+    return Listing(items=[_optimizer(info) for info in use_cases.optimizers()])
+
+
+@router.get("/scales", operation_id="list_scales")
+def scales() -> Listing[ScaleOut]:
+    """The model sizes; lengths and parameter counts are those with the embedded data set."""
+    return Listing(
+        items=[
+            ScaleOut(
+                name=name,
+                width=scale.width,
+                layers=scale.layers,
+                heads=scale.heads,
+                sequence_length=scale.sequence_length,
+                batch_size=scale.batch_size,
+                precision=scale.precision,
+                parameters=scale.model(256).num_parameters(embeddings=False),
+                steps=scale.default_steps(scale.model(256), scale.batch_size),
+            )
+            for name, scale in use_cases.scales().items()
+        ]
+    )
+
+
+@router.get("/presets", operation_id="list_presets")
+def presets() -> Listing[PresetOut]:
+    """Ready-made sweeps; `sweep` is a body for `POST sweeps`."""
+    found = use_cases.all_presets()
+    return Listing(
+        items=[PresetOut(name=p.name, summary=p.summary, sweep=dict(p.sweep)) for p in found]
+    )
+
+
+@router.get("/datasets", operation_id="list_datasets")
+def datasets(service: ServiceDep) -> Listing[DatasetOut]:
+    """The token data sets; `embedded` is always there."""
+    found = service.datasets().values()
+    return Listing(items=[DatasetOut.model_validate(config) for config in found])
+
+
+def _optimizer(info: use_cases.OptimizerInfo) -> OptimizerOut:
+    return OptimizerOut(
+        name=info.name,
+        summary=info.summary,
+        source=info.source,
+        lr=info.lr,
+        hyperparameters=[
+            HyperparameterOut(
+                name=name,
+                default=info.lr if name == "lr" else rule.default,
+                rule=rule.rule(name),
+                help=rule.help,
+            )
+            for name, rule in info.hyperparameters.items()
+        ],
+    )

@@ -1,0 +1,93 @@
+"""Events of a sweep: a list, or a stream that goes on while the sweep does."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.sse import EventSourceResponse, format_sse_event
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api.deps import ServiceDep, SweepId
+from api.models import EventOut, Listing, PointCounts, SweepOut
+from sweeper.service import Service
+
+router = APIRouter(prefix="/sweeps/{sweep_id}", tags=["events"])
+
+POLL_S = 1.0
+PING_S = 15.0
+RETRY_MS = 2000
+FINAL = frozenset({"done", "done_with_failures", "cancelled"})
+
+
+@router.get(
+    "/events",
+    operation_id="list_events",
+    response_model=Listing[EventOut],
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def events(
+    service: ServiceDep,
+    request: Request,
+    sweep_id: SweepId,
+    after: Annotated[int, Query(ge=0, description="only events with a larger id")] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+) -> Response:
+    """What happened to the sweep: a list, or with `Accept: text/event-stream` a stream.
+
+    The stream sends every event with its id, `progress` whenever counts change, and ends with `bye`
+    when the sweep has ended or the service stops.
+    """
+    sweep = await run_in_threadpool(service.sweep, sweep_id)
+    start = after if last_event_id is None else last_event_id
+    if "text/event-stream" in request.headers.get("accept", ""):
+        closing: asyncio.Event = request.app.state.closing
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        return EventSourceResponse(_stream(service, sweep.id, start, closing), headers=headers)
+    found = await run_in_threadpool(service.events, sweep_id, start)
+    listing = Listing[EventOut](items=[EventOut.model_validate(event) for event in found])
+    return JSONResponse(listing.model_dump(mode="json"))
+
+
+async def _stream(
+    service: Service, sweep_id: str, after: int, closing: asyncio.Event
+) -> AsyncIterator[bytes]:
+    yield format_sse_event(retry=RETRY_MS)
+    shown, last_sent = "", time.monotonic()
+    while True:
+        # Events first: the counts read after them are at least as new.
+        found = await run_in_threadpool(service.events, sweep_id, after)
+        for event in found:
+            after = event.id
+            body = EventOut.model_validate(event).model_dump_json()
+            yield format_sse_event(data_str=body, event=event.kind, id=str(event.id))
+        progress = _progress(SweepOut.of(await run_in_threadpool(service.sweep, sweep_id)))
+        text = json.dumps(progress)
+        if text != shown:
+            shown, last_sent = text, time.monotonic()
+            yield format_sse_event(data_str=text, event="progress")
+        if closing.is_set() or (progress["state"] in FINAL and not found):
+            reason = "the service stops" if closing.is_set() else "the sweep has ended"
+            yield format_sse_event(data_str=json.dumps({"reason": reason}), event="bye")
+            return
+        if time.monotonic() - last_sent > PING_S:
+            last_sent = time.monotonic()
+            yield format_sse_event(comment="still here")
+        await _pause(closing)
+
+
+async def _pause(closing: asyncio.Event) -> None:
+    """Wait for the next look, or less if the service stops meanwhile."""
+    try:
+        await asyncio.wait_for(closing.wait(), POLL_S)
+    except TimeoutError:
+        return
+
+
+def _progress(sweep: SweepOut) -> dict[str, Any]:
+    counts: PointCounts = sweep.points
+    return {"state": sweep.state, "points": counts.model_dump()}

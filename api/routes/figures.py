@@ -1,0 +1,61 @@
+"""The stability figure of a sweep and the training figure of a trial, as plotly JSON or a page."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.deps import ServiceDep, SweepId, TrialId
+from sweeper.plots.stability import StabilityOptions
+from sweeper.plots.training import TrainingOptions
+
+router = APIRouter(tags=["figures"])
+
+Theme = Annotated[Literal["light", "dark"], Query(description="colours for this background")]
+Part = Annotated[bool, Query(description="whether this part is drawn")]
+JSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
+HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
+
+
+@router.get(
+    "/sweeps/{sweep_id}/figure",
+    operation_id="get_figure",
+    response_class=Response,
+    responses=JSON,
+)
+def figure(
+    service: ServiceDep,
+    sweep_id: SweepId,
+    theme: Theme = "light",
+    seeds: Part = True,
+    intervals: Part = True,
+    diverged: Part = True,
+) -> Response:
+    """Final loss against the swept hyperparameter: `plotly.graph_objects.Figure(answer)`."""
+    options = StabilityOptions(theme=theme, seeds=seeds, intervals=intervals, diverged=diverged)
+    return Response(service.figure(sweep_id, options), media_type="application/json")
+
+
+@router.get(
+    "/sweeps/{sweep_id}/figure.html",
+    operation_id="get_figure_page",
+    response_class=Response,
+    responses=HTML,
+)
+def figure_page(service: ServiceDep, sweep_id: SweepId) -> Response:
+    """The figure as a page of its own, to keep: it opens anywhere and contacts nobody."""
+    name = f'attachment; filename="sweep-{sweep_id}.html"'
+    page = service.figure_page(sweep_id)
+    return Response(page, media_type="text/html", headers={"content-disposition": name})
+
+
+@router.get(
+    "/trials/{trial_id}/figure",
+    operation_id="get_training_figure",
+    response_class=Response,
+    responses=JSON,
+)
+def training_figure(service: ServiceDep, trial_id: TrialId, theme: Theme = "light") -> Response:
+    """Losses of a trial against the step, as plotly JSON."""
+    drawn = service.training_figure(trial_id, TrainingOptions(theme=theme))
+    return Response(drawn, media_type="application/json")

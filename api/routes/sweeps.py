@@ -1,0 +1,72 @@
+"""Sweeps: submit, preview, list, read."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.deps import (
+    Cursor,
+    IdempotencyKey,
+    JsonBody,
+    Limit,
+    ServiceDep,
+    SweepId,
+    conditional,
+    link_next,
+)
+from api.models import Listing, PreviewOut, SubmissionOut, SweepOut, TrialCounts
+from api.routes.examples import SWEEP_BODY
+from sweeper.trials import SweepState
+
+router = APIRouter(prefix="/sweeps", tags=["sweeps"])
+
+
+@router.post("", status_code=201, operation_id="submit_sweep", openapi_extra=SWEEP_BODY)
+def submit(
+    service: ServiceDep, response: Response, body: JsonBody, idempotency_key: IdempotencyKey = None
+) -> SubmissionOut:
+    """Store a sweep; it is trained as soon as there is room. Answers after the commit."""
+    submission = service.submit(body, key=idempotency_key)
+    sweep = service.sweep(submission.sweep_id)
+    response.headers["location"] = f"/api/v1/sweeps/{sweep.id}"
+    if submission.replayed:
+        response.headers["idempotent-replayed"] = "true"
+    trials = TrialCounts.model_validate(submission)
+    return SubmissionOut(id=sweep.id, state=sweep.state, trials=trials)
+
+
+@router.post("/preview", operation_id="preview_sweep", openapi_extra=SWEEP_BODY)
+def preview(service: ServiceDep, body: JsonBody) -> PreviewOut:
+    """What a submission would train, and how much of it is there already. Stores nothing."""
+    found = service.preview(body)
+    return PreviewOut(
+        variants=len(found.variants),
+        points=found.points,
+        trials=TrialCounts.model_validate(found),
+        flops=found.flops,
+        tokens=found.tokens,
+    )
+
+
+@router.get("", operation_id="list_sweeps")
+def list_sweeps(
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    state: Annotated[SweepState | None, Query(description="only sweeps in this state")] = None,
+    search: Annotated[str, Query(max_length=120, description="part of a name")] = "",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Listing[SweepOut]:
+    """The sweeps, newest first."""
+    page = service.sweeps(limit=limit, cursor=cursor, state=state, search=search)
+    response.headers.update(link_next(request, page.next))
+    return Listing(items=[SweepOut.of(sweep) for sweep in page.items], next=page.next)
+
+
+@router.get("/{sweep_id}", operation_id="get_sweep", response_model=SweepOut)
+def get(service: ServiceDep, request: Request, sweep_id: SweepId) -> Response:
+    """One sweep: state, counts, best so far, and what was asked for. Has an ETag."""
+    return conditional(request, SweepOut.of(service.sweep(sweep_id)))

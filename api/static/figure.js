@@ -1,0 +1,52 @@
+// Drawing figure JSON with plotly.js. SVG traces only, no code built at run time.
+const node = () => document.getElementById("figure");
+const CONFIG = {
+  displaylogo: false,
+  responsive: true,
+  displayModeBar: false,
+  doubleClick: "reset",
+};
+
+function fit(figure) {
+  const narrow = node().clientWidth < 640;
+  delete figure.layout.width;
+  if (!narrow) return;
+  figure.layout.legend = { ...figure.layout.legend, orientation: "h", x: 0, xanchor: "left", y: -0.18, yanchor: "top" };
+  figure.layout.margin = { ...figure.layout.margin, l: 48, r: 8, b: 110 };
+}
+
+/** Fetch the figure and draw it; `address` is a function of the theme. */
+export async function draw(address, prepare = () => {}) {
+  const answer = await fetch(address(globalThis.currentTheme()));
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  const figure = await answer.json();
+  prepare(figure);
+  fit(figure);
+  // Zoom and hidden curves stay as the reader left them while the data change.
+  figure.layout.uirevision = "same";
+  node().querySelector(".wait")?.remove();
+  await Plotly.react(node(), figure.data, figure.layout, CONFIG);
+  node().style.minHeight = "0";
+}
+
+export function onClickOpenTrial() {
+  node().on("plotly_click", (event) => {
+    const id = event.points.map((point) => point.customdata?.[0]).find(Boolean);
+    if (id) location.href = `/trials/${encodeURIComponent(id)}`;
+  });
+}
+
+export function pictureButtons(name) {
+  for (const button of document.querySelectorAll("[data-picture]")) {
+    button.addEventListener("click", () => {
+      const { clientWidth: width, clientHeight: height } = node();
+      const paper = getComputedStyle(document.body).backgroundColor;
+      Plotly.downloadImage(
+        { data: node().data, layout: { ...node().layout, paper_bgcolor: paper } },
+        { format: button.dataset.picture, filename: name, width, height, scale: 2 },
+      );
+    });
+  }
+}
+
+export { node as figureNode };

@@ -1,0 +1,122 @@
+import "./copy.js";
+import { draw, figureNode, onClickOpenTrial, pictureButtons } from "./figure.js";
+import { refresh, remember, rememberFolds, throttled } from "./live.js";
+
+const id = document.querySelector("[data-sweep]").dataset.sweep;
+const api = `/api/v1/sweeps/${encodeURIComponent(id)}`;
+const lost = document.getElementById("lost");
+const query = () => new URL(location.href).searchParams;
+const ended = () => document.getElementById("state").dataset.ended === "yes";
+
+// Parts of the figure and hidden curves live in the query string, like everything one can set.
+const parts = [...document.querySelectorAll("[data-part]")];
+for (const box of parts) {
+  box.checked = query().get(box.dataset.part) !== "0";
+  box.addEventListener("change", () => {
+    remember(box.dataset.part, box.checked ? null : "0");
+    redraw();
+  });
+}
+const hidden = () => new Set(query().getAll("hide"));
+
+function address(theme) {
+  const asked = new URLSearchParams({ theme });
+  for (const box of parts) if (!box.checked) asked.set(box.dataset.part, "false");
+  return `${api}/figure?${asked}`;
+}
+
+function prepare(figure) {
+  const off = hidden();
+  for (const trace of figure.data) {
+    if (off.has(trace.legendgroup ?? trace.name)) trace.visible = "legendonly";
+  }
+  figure.layout.title = { ...figure.layout.title, text: "" };
+}
+
+function rememberHidden() {
+  const groups = new Set();
+  for (const trace of figureNode().data) {
+    if (trace.visible === "legendonly") groups.add(trace.legendgroup ?? trace.name);
+  }
+  const url = new URL(location.href);
+  url.searchParams.delete("hide");
+  for (const group of groups) url.searchParams.append("hide", group);
+  history.replaceState(null, "", url);
+}
+
+let followed = false;
+async function redraw() {
+  await draw(address, prepare);
+  if (followed) return;
+  followed = true;
+  onClickOpenTrial();
+  figureNode().on("plotly_restyle", rememberHidden);
+}
+
+const update = throttled(async () => {
+  try {
+    await Promise.all([refresh(), redraw()]);
+    lost.hidden = true;
+  } catch {
+    lost.hidden = false;
+  }
+}, 500);
+
+// Events tell when to look; without them a look every two seconds shows the same.
+let poll = null;
+function follow() {
+  const source = new EventSource(`${api}/events?after=${newestEvent()}`);
+  source.addEventListener("open", () => {
+    clearInterval(poll);
+    poll = null;
+    lost.hidden = true;
+  });
+  for (const kind of KINDS) source.addEventListener(kind, update);
+  source.addEventListener("bye", () => {
+    source.close();
+    update();
+    if (!ended()) setTimeout(() => { if (!ended()) follow(); }, 3000);
+  });
+  source.addEventListener("error", () => {
+    lost.hidden = false;
+    poll ??= setInterval(update, 2000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 3000);
+  });
+}
+const KINDS = ["progress", "submitted", "cancelled", "paused", "resumed", "retried", "started",
+  "trial_done", "trial_failed", "returned", "split"];
+const newestEvent = () => document.querySelector("[data-newest-event]")?.dataset.newestEvent ?? 0;
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-action]");
+  if (!button) return;
+  const action = button.dataset.action;
+  if (action === "cancel" && !confirm("Cancel this sweep for good? Finished points stay.")) return;
+  button.disabled = true;
+  const complaint = document.getElementById("action-error");
+  const answer = await fetch(`${api}/${action}`, { method: "POST" }).catch(() => null);
+  complaint.hidden = answer?.ok ?? false;
+  if (!complaint.hidden) {
+    const problem = await answer?.json().catch(() => null);
+    complaint.textContent = problem?.detail ?? "The service does not answer.";
+  }
+  button.disabled = false;
+  document.getElementById("main").tabIndex = -1;
+  document.getElementById("main").focus({ preventScroll: true });
+  const wasEnded = ended();
+  await refresh().catch(() => { lost.hidden = false; });
+  if (wasEnded && !ended()) follow();
+});
+
+// The tolerance keeps the rest of the view.
+document.querySelector("[data-keep]").addEventListener("submit", (event) => {
+  event.preventDefault();
+  remember("tolerance", new FormData(event.target).get("tolerance"));
+  refresh();
+});
+
+rememberFolds();
+pictureButtons(`sweep-${id}`);
+document.addEventListener("theme", () => redraw());
+redraw().catch(() => { lost.hidden = false; });
+if (!ended()) follow();
