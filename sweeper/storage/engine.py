@@ -118,10 +118,9 @@ def journal_mode() -> str:
 
 
 def _sqlite_writer(url: URL) -> Engine:
-    path = sqlite_path(url)
-    if not path.parent.is_dir():
-        raise SweeperError(f"the folder of the database does not exist: {path.parent}")
-    engine = _sqlite_engine(path, "rwc", (f"journal_mode={journal_mode()}", *SQLITE_PRAGMAS))
+    engine = _sqlite_engine(
+        sqlite_path(url), "rwc", (f"journal_mode={journal_mode()}", *SQLITE_PRAGMAS)
+    )
     _on_begin(engine, "BEGIN IMMEDIATE")
     return engine
 
@@ -147,6 +146,8 @@ def sqlite_migrator(url: URL) -> Engine:
 
 
 def _sqlite_engine(path: Path, mode: str, pragmas: tuple[str, ...]) -> Engine:
+    if not path.parent.is_dir():
+        raise SweeperError(f"the folder of the database does not exist: {path.parent}")
     module = sqlite_module()
     uri = f"file:{quote(str(path))}?mode={mode}"
 
@@ -211,6 +212,10 @@ def _known(error: DBAPIError) -> SweeperError | None:
     state = _sqlstate(error)
     if name == "SQLITE_FULL" or state == "53100":
         return StorageFull(f"{StorageFull.__doc__} ({detail})")
+    if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+        return SweeperError(f"the database file cannot be read: {detail}")
+    if name in {"SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM"}:
+        return Unavailable(f"the database file cannot be opened for writing: {detail}")
     if isinstance(name, str) and name.startswith(SQLITE_UNAVAILABLE):
         return Unavailable(f"{Unavailable.__doc__} ({detail})")
     if error.connection_invalidated or (state or "").startswith(POSTGRESQL_UNAVAILABLE):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -12,10 +11,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, delete, text, update
 
 from sweeper.errors import Fenced
 from sweeper.failures import Failure, FailureKind
+from sweeper.storage import tables
 from sweeper.storage.records import Checkpoint, Claim
 from sweeper.storage.store import Store, open_store
 from sweeper.trials import SweepState, TrialState
@@ -35,16 +35,14 @@ class Lifecycle(RuleBasedStateMachine):
         self.store: Store = open_store(self.url)
         self.engine = create_engine(self.url)
         with self.engine.begin() as connection:
-            for table in ("metric", "event", "point", "attempt", "variant", "sweep"):
-                connection.execute(text(f"DELETE FROM {table}"))
-            connection.execute(text("UPDATE trial SET stack_id = NULL, replaces = NULL"))
-            connection.execute(text("DELETE FROM trial"))
-            connection.execute(text("UPDATE stack SET parent_id = NULL"))
-            connection.execute(text("DELETE FROM stack"))
+            connection.execute(update(tables.trial).values(stack_id=None, replaces=None))
+            connection.execute(update(tables.stack).values(parent_id=None))
+            for table in reversed(tables.metadata.sorted_tables):
+                if table is not tables.dispatcher:
+                    connection.execute(delete(table))
         self.sweeps: list[str] = []
         self.claims: list[Claim] = []
         self.ended: dict[str, tuple[Any, ...]] = {}
-        self.cancelled: set[str] = set()
         self.epoch = take_over(self.store)
 
     def teardown(self) -> None:
@@ -160,7 +158,7 @@ class Lifecycle(RuleBasedStateMachine):
 
 def check(url: str, examples: int, steps: int) -> None:
     machine = type("LifecycleThere", (Lifecycle,), {"url": url})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,
@@ -173,7 +171,6 @@ def check(url: str, examples: int, steps: int) -> None:
     )
 
 
-@pytest.mark.slow
 def test_lifecycle_on_sqlite(sqlite_url: str) -> None:
     check(sqlite_url, examples=25, steps=30)
 

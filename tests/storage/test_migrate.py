@@ -1,11 +1,12 @@
 """Schemas: up, down, up again; foreign tables; databases of other versions."""
 
-import sqlite3
+import shutil
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from sweeper.errors import SchemaMismatch
 from sweeper.storage import migrate
@@ -77,7 +78,7 @@ def test_tables_of_others_are_left_alone(empty_url: str) -> None:
 
 
 def test_a_newer_database_is_refused(store_url: str) -> None:
-    run(store_url, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    run(store_url, "UPDATE sweeper_alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaMismatch, match="9999, newer than this code"):
         open_store(store_url)
     with pytest.raises(SchemaMismatch, match="9999"):
@@ -95,24 +96,68 @@ def test_the_embedded_database_is_made_by_opening_it(tmp_path: Path) -> None:
         assert store.results.integrity() == []
 
 
-def test_an_older_file_is_copied_before_it_is_migrated(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    url = f"sqlite:///{path}"
-    migrate.upgrade(url)
-    migrate.downgrade(url, "base")
-    run(url, f"INSERT INTO {VERSION_TABLE} VALUES ('0001')")
-    run(url, "CREATE TABLE old (x INTEGER)")
-    migrate.upgrade(url)
-    assert not list(tmp_path.glob("*before*"))
-    migrate.back_up(path)
-    (copy,) = tmp_path.glob("*before*")
-    with sqlite3.connect(copy) as connection:
-        assert connection.execute("SELECT count(*) FROM old").fetchone() == (0,)
-    connection.close()
+SECOND = """
+from alembic import op
+import sqlalchemy as sa
+
+revision, down_revision = "0002", "0001"
 
 
-def test_a_failed_migration_leaves_nothing(empty_url: str) -> None:
+def upgrade() -> None:
+    op.add_column("sweep", sa.Column("note", sa.Text()))
+    op.execute({statement!r})
+
+
+def downgrade() -> None:
+    op.drop_column("sweep", "note")
+"""
+
+
+def with_second_migration(monkeypatch: pytest.MonkeyPatch, folder: Path, *, statement: str) -> None:
+    shutil.copytree(migrate.MIGRATIONS, folder)
+    (folder / "versions" / "0002_second.py").write_text(SECOND.format(statement=statement))
+    monkeypatch.setattr(migrate, "MIGRATIONS", folder)
+
+
+def columns(url: str, table: str) -> set[str]:
+    engine = create_engine(url)
+    found = {column["name"] for column in inspect(engine).get_columns(table)}
+    engine.dispose()
+    return found
+
+
+def test_a_populated_database_is_upgraded(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(store_url) as store:
+        submit(store)
+    with_second_migration(monkeypatch, tmp_path / "two", statement="UPDATE sweep SET note = 'x'")
+    migrate.upgrade(store_url)
+    assert "note" in columns(store_url, "sweep")
+    with open_store(store_url) as store:
+        assert len(store.queue.free_trials()) == 3
+    copies = list(tmp_path.glob("*.before-0002"))
+    assert len(copies) == store_url.startswith("sqlite")
+    for copy in copies:
+        assert "note" not in columns(f"sqlite:///{copy}", "sweep")
+
+
+def test_a_failed_migration_changes_nothing(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(store_url) as store:
+        submit(store)
+    with_second_migration(monkeypatch, tmp_path / "two", statement="UPDATE nothing SET x = 1")
+    with pytest.raises(DBAPIError, match="nothing"):
+        migrate.upgrade(store_url)
+    monkeypatch.undo()
+    assert "note" not in columns(store_url, "sweep")
+    with open_store(store_url) as store:
+        assert len(store.queue.free_trials()) == 3
+
+
+def test_a_table_of_another_in_the_way_is_reported(empty_url: str) -> None:
     run(empty_url, "CREATE TABLE point (mine INTEGER)")
-    with pytest.raises(Exception, match="point"):
+    with pytest.raises(DBAPIError, match="point"):
         migrate.upgrade(empty_url)
     assert names(empty_url) == {"point"}
