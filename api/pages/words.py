@@ -19,7 +19,7 @@ SIGNS = {
     "queued": Sign("\N{WHITE CIRCLE}", "queued"),
     "pending": Sign("\N{WHITE CIRCLE}", "queued"),
     "running": Sign("\N{CIRCLE WITH RIGHT HALF BLACK}", "running"),
-    "paused": Sign("\N{DOUBLE VERTICAL BAR}", "paused"),
+    "paused": Sign("\N{PARALLEL TO}", "paused"),
     "done": Sign("\N{CHECK MARK}", "done"),
     "done_with_failures": Sign("\N{WARNING SIGN}", "done with failures"),
     "failed": Sign("\N{WARNING SIGN}", "failed"),

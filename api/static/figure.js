@@ -7,8 +7,16 @@ const CONFIG = {
   doubleClick: "reset",
 };
 
+// The page has the title already, and room for the rest below the figure.
 function fit(figure) {
   const narrow = node().clientWidth < 640;
+  const { title, margin } = figure.layout;
+  const facets = figure.layout.annotations?.some((note) => note.yref === "paper" && note.y > 0.9);
+  const top = facets ? 40 : 16;
+  document.getElementById("caption").textContent = title?.subtitle?.text ?? "";
+  figure.layout.height -= margin.t - top;
+  figure.layout.margin = { ...margin, t: top };
+  delete figure.layout.title;
   delete figure.layout.width;
   if (!narrow) return;
   figure.layout.legend = { ...figure.layout.legend, orientation: "h", x: 0, xanchor: "left", y: -0.18, yanchor: "top" };

@@ -16,6 +16,11 @@ const number = (text) => {
   return text.trim() !== "" && Number.isFinite(parsed) ? parsed : text.trim();
 };
 const numbers = (text) => text.split(/[\s,;]+/).filter(Boolean).map(number);
+// As the study writes them: 3.16e-4 rather than 0.000316.
+const written = (value) => {
+  const size = Math.abs(value);
+  return typeof value !== "number" || value === 0 || (size >= 0.01 && size < 1e4) ? String(value) : value.toExponential().replace("+", "");
+};
 const filled = (name) => field(name)?.value.trim() ?? "";
 const customary = () => given.axisScales[field("parameter").value] ?? "linear";
 
@@ -96,8 +101,8 @@ function fill(spec) {
   field("parameter").value = spec.axis.parameter;
   field("scale").value = spec.axis.scale ?? "";
   field("mode").value = spec.axis.values ? "list" : "";
-  field("values").value = (spec.axis.values ?? []).join(" ");
-  for (const key of ["low", "high", "points"]) field(key).value = spec.axis[key] ?? "";
+  field("values").value = (spec.axis.values ?? []).map(written).join(" ");
+  for (const key of ["low", "high", "points"]) field(key).value = written(spec.axis[key] ?? "");
   field("zero").checked = spec.axis.zero ?? false;
   for (const entry of spec.optimizers) fillOptimizer(typeof entry === "string" ? { name: entry } : entry);
   for (const group of ["scales", "architectures"]) {
@@ -124,7 +129,7 @@ function fillOptimizer(entry) {
     const control = field(`o.${entry.name}.${key}`);
     if (!control) continue;
     if (control.type === "checkbox") control.checked = value;
-    else if (typeof value !== "object" || Array.isArray(value)) control.value = Array.isArray(value) ? value.join(" ") : value;
+    else if (typeof value !== "object" || Array.isArray(value)) control.value = Array.isArray(value) ? value.map(written).join(" ") : written(value);
   }
 }
 
@@ -169,12 +174,13 @@ function adaptOptimizer(row, parameter) {
   const hint = row.querySelector(".hint");
   hint.hidden = !on;
   if (!has) hint.textContent = `has no ${parameter}; it has ${given.has[name].join(", ")}`;
-  else if (parameter in given.defaults[name]) hint.textContent = `${parameter} is ${given.defaults[name][parameter]} by default`;
+  else if (parameter in given.defaults[name]) hint.textContent = `its default ${parameter} is ${written(given.defaults[name][parameter])}`;
   else hint.textContent = "";
   for (const control of row.querySelectorAll("input[name]")) {
     // The swept hyperparameter has its values on the axis, nowhere else.
-    if (control.name === `o.${name}.${parameter}`) control.disabled = true;
-    else control.disabled = false;
+    control.disabled = control.name === `o.${name}.${parameter}`;
+    const whole = control.closest(".field");
+    if (whole) whole.hidden = control.disabled;
   }
 }
 
@@ -225,7 +231,11 @@ async function send(path, spec, headers = {}) {
 }
 
 const COUNT = new Intl.NumberFormat("en", { useGrouping: true });
-const POWER = (value) => value < 1e6 ? COUNT.format(value) : value.toExponential(1);
+const LARGE = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const shortly = (value) => {
+  if (value < 1e5) return COUNT.format(value);
+  return value < 1e12 ? LARGE.format(value) : value.toExponential(1).replace("+", "");
+};
 let latest = 0;
 async function preview() {
   const mine = ++latest;
@@ -240,7 +250,7 @@ async function preview() {
     ? { variants: body.variants, points: body.points, new: body.trials.new, shared: body.trials.shared, tokens: body.tokens, flops: body.flops }
     : {};
   for (const key of ["variants", "points", "new", "shared", "tokens", "flops"]) {
-    byId(`p-${key}`).textContent = key in shown ? POWER(shown[key]) : "–";
+    byId(`p-${key}`).textContent = key in shown ? shortly(shown[key]) : "–";
   }
 }
 

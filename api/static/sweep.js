@@ -30,7 +30,6 @@ function prepare(figure) {
   for (const trace of figure.data) {
     if (off.has(trace.legendgroup ?? trace.name)) trace.visible = "legendonly";
   }
-  figure.layout.title = { ...figure.layout.title, text: "" };
 }
 
 function rememberHidden() {
