@@ -79,7 +79,7 @@ class Records:
         self._live = tensors["live"].tolist()
 
     def _judged(self, step: int, losses: Sequence[float]) -> list[tuple[int, float]]:
-        """Losses of live members by slot; those whose loss is no number are recorded as diverged."""
+        """Losses of live members by slot; those that show no number are recorded as diverged."""
         live = [(slot, loss) for slot, loss in enumerate(losses) if self._live[slot]]
         for slot, loss in live:
             if not math.isfinite(loss):

@@ -1,0 +1,40 @@
+"""Configurations of runs small enough for a test."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trainers.config import ModelConfig, QkNorm, TrainConfig
+from trainers.data import EMBEDDED, dataset
+from trainers.optimizers import hyperparameters
+
+
+def tiny_model(qk_norm: QkNorm = "width", *, width: int = 16, vocabulary: int = 256) -> ModelConfig:
+    return ModelConfig(
+        width=width,
+        layers=2,
+        heads=2,
+        sequence_length=16,
+        vocabulary=vocabulary,
+        qk_norm=qk_norm,
+    )
+
+
+def tiny_config(
+    data_dir: Path,
+    optimizer: str = "adamw",
+    *,
+    steps: int = 12,
+    seed: int = 0,
+    changes: Mapping[str, float] | None = None,
+) -> TrainConfig:
+    defaults = {k: v.default for k, v in hyperparameters(optimizer, "warmup_cosine").items()}
+    return TrainConfig(
+        optimizer=optimizer,
+        model=tiny_model(),
+        data=dataset(data_dir, EMBEDDED),
+        steps=steps,
+        batch_size=4,
+        hyperparameters=defaults | dict(changes or {}),
+        seed=seed,
+        eval_sequences=8,
+    )

@@ -1,0 +1,149 @@
+"""One row per optimizer: the same rule again, for one trial, in loops over plain numbers.
+
+Nothing here imports `trainers.optimizers`. A rule takes gradients and returns the direction
+`d` of `w <- w - lr * decay * w - lr * d`, as nested lists of float.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Matrix = list[list[float]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`hyperparameters`: two settings per name, for two members of a stack.
+
+    `scale`: what happens to the direction when the gradient is multiplied with c: 0 nothing, 1
+    times c. `golden`: final losses of the run in `test_golden.py`.
+    """
+
+    rule: Callable[..., Callable[[Matrix], Matrix]]
+    hyperparameters: Mapping[str, tuple[float, float]]
+    scale: int
+    golden: tuple[float, float]
+    vector_rule: Callable[..., Callable[[Matrix], Matrix]] | None = field(default=None)
+
+
+def zeros(rows: int, columns: int) -> Matrix:
+    return [[0.0] * columns for _ in range(rows)]
+
+
+def sign(x: float) -> float:
+    return (x > 0) - (x < 0)
+
+
+def sgd(rows: int, columns: int, *, momentum: float) -> Callable[[Matrix], Matrix]:
+    buffer: Matrix = []
+
+    def direction(g: Matrix) -> Matrix:
+        if not buffer:
+            buffer.extend([*row] for row in g)
+        else:
+            for i in range(rows):
+                for j in range(columns):
+                    buffer[i][j] = momentum * buffer[i][j] + g[i][j]
+        return buffer
+
+    return direction
+
+
+def adamw(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float
+) -> Callable[[Matrix], Matrix]:
+    m, v, calls = zeros(rows, columns), zeros(rows, columns), [0]
+
+    def direction(g: Matrix) -> Matrix:
+        calls[0] += 1
+        d = zeros(rows, columns)
+        for i in range(rows):
+            for j in range(columns):
+                m[i][j] = momentum * m[i][j] + (1 - momentum) * g[i][j]
+                v[i][j] = beta2 * v[i][j] + (1 - beta2) * g[i][j] ** 2
+                m_hat = m[i][j] / (1 - momentum ** calls[0])
+                v_hat = v[i][j] / (1 - beta2 ** calls[0])
+                d[i][j] = m_hat / (math.sqrt(v_hat) + eps)
+        return d
+
+    return direction
+
+
+def adafactor(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float
+) -> Callable[[Matrix], Matrix]:
+    m, r, c, calls = zeros(rows, columns), [0.0] * rows, [0.0] * columns, [0]
+
+    def direction(g: Matrix) -> Matrix:
+        calls[0] += 1
+        d = zeros(rows, columns)
+        for i in range(rows):
+            mean = sum(g[i][j] ** 2 for j in range(columns)) / columns
+            r[i] = beta2 * r[i] + (1 - beta2) * mean
+        for j in range(columns):
+            mean = sum(g[i][j] ** 2 for i in range(rows)) / rows
+            c[j] = beta2 * c[j] + (1 - beta2) * mean
+        for i in range(rows):
+            for j in range(columns):
+                m[i][j] = momentum * m[i][j] + (1 - momentum) * g[i][j]
+                v = r[i] * c[j] / (sum(r) / rows) if sum(r) else 0.0
+                m_hat = m[i][j] / (1 - momentum ** calls[0])
+                d[i][j] = m_hat / (math.sqrt(v / (1 - beta2 ** calls[0])) + eps)
+        return d
+
+    return direction
+
+
+def adafactor_vector(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float
+) -> Callable[[Matrix], Matrix]:
+    m, v, calls = [0.0] * columns, [0.0], [0]
+
+    def direction(g: Matrix) -> Matrix:
+        calls[0] += 1
+        v[0] = beta2 * v[0] + (1 - beta2) * sum(x**2 for x in g[0]) / columns
+        denominator = math.sqrt(v[0] / (1 - beta2 ** calls[0])) + eps
+        for j in range(columns):
+            m[j] = momentum * m[j] + (1 - momentum) * g[0][j]
+        return [[x / (1 - momentum ** calls[0]) / denominator for x in m]]
+
+    return direction
+
+
+def lion(rows: int, columns: int, *, momentum: float, beta2: float) -> Callable[[Matrix], Matrix]:
+    m = zeros(rows, columns)
+
+    def direction(g: Matrix) -> Matrix:
+        d = zeros(rows, columns)
+        for i in range(rows):
+            for j in range(columns):
+                d[i][j] = sign(momentum * m[i][j] + (1 - momentum) * g[i][j])
+                m[i][j] = beta2 * m[i][j] + (1 - beta2) * g[i][j]
+        return d
+
+    return direction
+
+
+def signum(rows: int, columns: int, *, momentum: float) -> Callable[[Matrix], Matrix]:
+    m = zeros(rows, columns)
+
+    def direction(g: Matrix) -> Matrix:
+        d = zeros(rows, columns)
+        for i in range(rows):
+            for j in range(columns):
+                m[i][j] = momentum * m[i][j] + (1 - momentum) * g[i][j]
+                d[i][j] = sign(m[i][j])
+        return d
+
+    return direction
+
+
+ADAM = {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99), "eps": (1e-15, 1e-3)}
+
+CASES: dict[str, Case] = {
+    "sgd": Case(sgd, {"momentum": (0.98, 0.0)}, scale=1, golden=(0.0, 0.0)),
+    "adamw": Case(adamw, ADAM, scale=0, golden=(0.0, 0.0)),
+    "adafactor": Case(adafactor, ADAM, scale=0, golden=(0.0, 0.0), vector_rule=adafactor_vector),
+    "lion": Case(lion, {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99)}, scale=0, golden=(0.0, 0.0)),
+    "signum": Case(signum, {"momentum": (0.9, 0.5)}, scale=0, golden=(0.0, 0.0)),
+}

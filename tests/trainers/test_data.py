@@ -1,0 +1,140 @@
+import dataclasses
+import json
+import math
+import multiprocessing
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainers.data import (
+    EMBEDDED,
+    MANIFEST,
+    TRAIN,
+    VALIDATION,
+    Batches,
+    bigram_entropy,
+    dataset,
+    open_tokens,
+    prepare_embedded,
+    shuffled,
+    validation_windows,
+)
+
+
+def test_the_embedded_corpus_is_the_standard_librarys_text(data_dir: Path) -> None:
+    config = dataset(data_dir, EMBEDDED)
+    train = open_tokens(data_dir, config, TRAIN)
+    held_out = open_tokens(data_dir, config, VALIDATION)
+    assert config.vocabulary == 256
+    assert 10 < len(train) / len(held_out) < 30
+    assert b"import " in train[:100_000].tobytes()
+    assert len(held_out) > 128 * 512
+
+
+def test_preparing_again_only_reads_the_manifest(data_dir: Path) -> None:
+    before = {p.name: p.stat().st_mtime_ns for p in (data_dir / EMBEDDED).iterdir()}
+    assert prepare_embedded(data_dir) == dataset(data_dir, EMBEDDED)
+    assert {p.name: p.stat().st_mtime_ns for p in (data_dir / EMBEDDED).iterdir()} == before
+
+
+def test_processes_may_prepare_at_the_same_time(tmp_path: Path, data_dir: Path) -> None:
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        configs = pool.map(prepare_embedded, [tmp_path] * 3)
+    assert configs == [dataset(data_dir, EMBEDDED)] * 3
+    assert [p.name for p in tmp_path.iterdir()] == [EMBEDDED]
+
+
+def test_unknown_data_sets_are_refused_by_name(data_dir: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown data set 'c4' in .*; known: embedded"):
+        dataset(data_dir, "c4")
+
+
+def test_a_changed_data_set_is_refused(data_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(data_dir / EMBEDDED, tmp_path / EMBEDDED)
+    config = dataset(tmp_path, EMBEDDED)
+    with (tmp_path / EMBEDDED / TRAIN).open("r+b") as file:
+        file.write(b"#!")
+    with pytest.raises(ValueError, match="is not the one that was asked for"):
+        open_tokens(tmp_path, config, TRAIN)
+
+
+def test_another_version_of_a_data_set_is_refused(data_dir: Path) -> None:
+    config = dataclasses.replace(dataset(data_dir, EMBEDDED), sha256="0" * 64)
+    with pytest.raises(ValueError, match="is not the one that was asked for"):
+        open_tokens(data_dir, config, TRAIN)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16, 17, 1000, 4097])
+def test_an_epoch_is_a_permutation(size: int) -> None:
+    position = np.arange(2 * size, dtype=np.uint64)
+    order = shuffled(position, size, np.full(2 * size, 5, np.uint64)).tolist()
+    assert sorted(order[:size]) == sorted(order[size:]) == list(range(size))
+
+
+def test_epochs_and_seeds_have_their_own_order() -> None:
+    position = np.arange(2000, dtype=np.uint64)
+    orders = [shuffled(position, 1000, np.full(2000, seed, np.uint64)) for seed in (0, 1)]
+    pieces = [order[i : i + 1000] for order in orders for i in (0, 1000)]
+    for i, first in enumerate(pieces):
+        for second in pieces[:i]:
+            # Two random orders agree at one place on average.
+            assert np.sum(first == second) < 12
+    assert abs(np.corrcoef(position[:1000], pieces[0])[0, 1]) < 0.1
+
+
+def test_batches_are_a_function_of_seed_and_step() -> None:
+    tokens = np.arange(1000, dtype=np.uint8)
+    stack = Batches(tokens, [4, 9, 4], batch_size=3, window=10)
+    alone = Batches(tokens, [9], batch_size=3, window=10)
+    for step in (1, 2, 40):
+        batch = stack.batch(step)
+        assert batch.shape == (3, 3, 10)
+        assert batch.dtype == np.int64
+        assert np.array_equal(batch[0], batch[2])
+        assert np.array_equal(batch[1], alone.batch(step)[0])
+        assert not np.array_equal(batch[0], batch[1])
+
+
+def test_an_epoch_reads_every_window_once() -> None:
+    tokens = np.repeat(np.arange(12, dtype=np.uint8), 5)
+    batches = Batches(tokens, [1], batch_size=4, window=5)
+    read = np.concatenate([batches.batch(step)[0] for step in (1, 2, 3)])
+    assert sorted(read[:, 0].tolist()) == list(range(12))
+    assert (read == read[:, :1]).all()
+
+
+def test_validation_windows_are_spread_over_the_text() -> None:
+    tokens = np.arange(100, dtype=np.uint8)
+    assert validation_windows(tokens, 2, 10).tolist() == [[*range(10)], [*range(50, 60)]]
+    assert len(validation_windows(tokens, 1000, 10)) == 10
+
+
+def test_a_window_longer_than_the_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="a window of 10 tokens is longer than the text of 5"):
+        validation_windows(np.zeros(5, np.uint8), 1, 10)
+
+
+def test_bigram_entropy_of_texts_that_can_be_solved_by_hand(tmp_path: Path) -> None:
+    texts = {"coin": np.random.default_rng(0).integers(0, 2, 100_000), "turns": np.arange(1000) % 2}
+    expected = {"coin": math.log(2), "turns": 0.0}
+    for name, text in texts.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        for part in (TRAIN, VALIDATION):
+            (folder / part).write_bytes(text.astype(np.uint8).tobytes())
+        manifest = {"sha256": "", "vocabulary": 2, "dtype": "uint8"}
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+        config = dataset(tmp_path, name)
+        with pytest.raises(ValueError, match="not the one"):
+            bigram_entropy(tmp_path, config)
+        config = dataclasses.replace(config, sha256=verified(folder))
+        assert bigram_entropy(tmp_path, config) == pytest.approx(expected[name], abs=2e-3)
+
+
+def verified(folder: Path) -> str:
+    hashes = {p: sha256((folder / p).read_bytes()).hexdigest() for p in (TRAIN, VALIDATION)}
+    text = json.dumps(hashes, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()

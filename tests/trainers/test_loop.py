@@ -1,0 +1,254 @@
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from tests.trainers.builders import tiny_config
+from trainers.checkpoints import CheckpointError
+from trainers.config import Precision, ScheduleName, TrainConfig
+from trainers.loop import StackRun, train
+from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
+from trainers.optimizers import REGISTRY
+
+
+def run_to_end(run: StackRun) -> list[StepMetrics]:
+    found = []
+    while not run.finished:
+        metrics = run.advance()
+        if metrics is not None:
+            found.append(metrics)
+    return found
+
+
+def advance_to(run: StackRun, step: int) -> None:
+    while run.step < step:
+        run.advance()
+
+
+def without_time(results: Sequence[TrialResult | None]) -> list[TrialResult | None]:
+    return [r and dataclasses.replace(r, busy_s=0.0) for r in results]
+
+
+def weights(run: StackRun, directory: Path) -> dict[str, Tensor]:
+    """The parameters, read the way a user would: from a checkpoint."""
+    run.save(directory)
+    tensors = load_file(directory / "tensors.safetensors")
+    return {k: v for k, v in tensors.items() if k.startswith("params/")}
+
+
+def sweep(
+    data_dir: Path, *lrs: float, optimizer: str = "adamw", steps: int = 12
+) -> list[TrainConfig]:
+    return [
+        tiny_config(data_dir, optimizer, steps=steps, seed=k, changes={"lr": lr})
+        for k, lr in enumerate(lrs)
+    ]
+
+
+def test_a_run_learns_and_reports(data_dir: Path) -> None:
+    run = StackRun(sweep(data_dir, 1e-5, 1e-2, steps=150), data_dir=data_dir)
+    metrics = run_to_end(run)
+    assert [m.step for m in metrics if m.step] == [
+        s for s in range(1, 151) if is_metric_step(s, 150)
+    ]
+    evaluated = [m.step for m in metrics if "validation_loss" in m.values]
+    assert evaluated == [0, *sorted(evaluation_steps(150))]
+    for m in metrics[1:]:
+        assert {"train_loss", "grad_norm", "lr"} <= m.values.keys()
+        assert all(len(values) == 2 for values in m.values.values())
+    slow, fast = run.results()
+    assert slow is not None
+    assert fast is not None
+    assert fast.final_loss is not None
+    # Random logits of variance one cost half a nat more than equal ones.
+    assert fast.initial_loss == pytest.approx(math.log(256) + 0.5, abs=0.4)
+    assert fast.final_loss < fast.initial_loss - 1.5
+    assert slow.final_loss is not None
+    assert slow.final_loss > fast.final_loss + 0.5
+    assert fast.final_loss == metrics[-1].values["validation_loss"][1]
+    assert fast.best_loss == min(
+        m.values["validation_loss"][1] for m in metrics if m.step in evaluated[1:]
+    )
+    assert fast.outcome == "finite"
+    assert fast.busy_s > 0
+
+
+def test_the_first_call_evaluates_the_untrained_models(data_dir: Path) -> None:
+    run = StackRun(sweep(data_dir, 1e-3), data_dir=data_dir)
+    metrics = run.advance()
+    assert metrics is not None
+    assert (metrics.step, run.step, [*metrics.values]) == (0, 0, ["validation_loss"])
+
+
+def test_the_learning_rate_follows_the_schedule(data_dir: Path) -> None:
+    metrics = list(train(sweep(data_dir, 1e-3, 2e-3, steps=10), data_dir=data_dir))
+    assert metrics[1].values["lr"] == pytest.approx((1e-3, 2e-3))
+    assert metrics[-1].values["lr"] == pytest.approx((1e-4, 2e-4))
+
+
+def test_the_smoothed_training_loss_is_the_mean_of_the_last_steps(data_dir: Path) -> None:
+    run = StackRun(sweep(data_dir, 1e-3, steps=60), data_dir=data_dir)
+    losses = {m.step: m.values["train_loss"][0] for m in run_to_end(run) if m.step}
+    result = run.results()[0]
+    assert result is not None
+    assert result.train_loss == pytest.approx((losses[58] + losses[59] + losses[60]) / 3)
+    assert result.last_finite_loss == losses[60]
+
+
+@pytest.mark.parametrize("optimizer", REGISTRY)
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
+    data_dir: Path, tmp_path: Path, optimizer: str
+) -> None:
+    lr = REGISTRY[optimizer].lr
+    configs = sweep(data_dir, lr / 10, lr, 1e30, optimizer=optimizer, steps=9)
+    whole = StackRun(configs, data_dir=data_dir)
+    expected = run_to_end(whole)
+
+    first = StackRun(configs, data_dir=data_dir)
+    advance_to(first, 4)
+    first.save(tmp_path / "4")
+    resumed = StackRun(configs, data_dir=data_dir)
+    resumed.load(tmp_path / "4")
+    assert resumed.step == 4
+    rest = run_to_end(resumed)
+
+    assert repr(rest) == repr([m for m in expected if m.step > 4])
+    assert without_time(resumed.results()) == without_time(whole.results())
+    ours, theirs = weights(resumed, tmp_path / "r"), weights(whole, tmp_path / "w")
+    assert all(torch.equal(ours[k][:2], theirs[k][:2]) for k in theirs)
+
+
+def test_a_checkpoint_before_the_first_step_and_one_at_the_end(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    configs = sweep(data_dir, 1e-3, steps=3)
+    run = StackRun(configs, data_dir=data_dir)
+    run.save(tmp_path / "start")
+    run_to_end(run)
+    run.save(tmp_path / "end")
+    again = StackRun(configs, data_dir=data_dir)
+    again.load(tmp_path / "end")
+    assert again.finished
+    assert again.results() == run.results()
+    again.load(tmp_path / "start")
+    assert len(run_to_end(again)) == 4
+    assert without_time(again.results()) == without_time(run.results())
+
+
+def test_a_checkpoint_of_another_stack_is_refused(data_dir: Path, tmp_path: Path) -> None:
+    StackRun(sweep(data_dir, 1e-3), data_dir=data_dir).save(tmp_path / "0")
+    with pytest.raises(CheckpointError, match="belongs to another stack"):
+        StackRun(sweep(data_dir, 2e-3), data_dir=data_dir).load(tmp_path / "0")
+
+
+def test_a_member_is_the_same_in_any_place_of_any_stack(data_dir: Path) -> None:
+    configs = sweep(data_dir, 1e-3, 3e-3, 1e-2, steps=20)
+    orders = ([0, 1, 2], [2, 0, 1], [1])
+    found: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for order in orders:
+        run = StackRun([configs[i] for i in order], data_dir=data_dir)
+        run_to_end(run)
+        for i, result in zip(order, run.results(), strict=True):
+            assert result is not None
+            assert result.final_loss is not None
+            found[i].append(result.final_loss)
+    for losses in found.values():
+        assert losses == pytest.approx([losses[0]] * len(losses), abs=2e-4)
+
+
+def test_divergence_is_a_result_and_touches_nobody_else(data_dir: Path, tmp_path: Path) -> None:
+    healthy = sweep(data_dir, 1e-3, 1e-3, 1e-3, steps=20)
+    sick = [*healthy]
+    sick[1] = dataclasses.replace(
+        sick[1], hyperparameters=dict(sick[1].hyperparameters) | {"lr": 1e38}
+    )
+    reference, run = (StackRun(c, data_dir=data_dir) for c in (healthy, sick))
+    run_to_end(reference)
+    metrics = run_to_end(run)
+    results = run.results()
+    assert results[1] is not None
+    assert results[1].outcome == "diverged"
+    assert (results[1].final_loss, results[1].train_loss) == (None, None)
+    step = results[1].diverged_at_step
+    assert step in (1, 2)
+    assert results[1].last_finite_loss == metrics[1].values["train_loss"][1]
+    assert run.live == (True, False, True)
+    assert without_time(results[::2]) == without_time(reference.results()[::2])
+    ours, theirs = weights(run, tmp_path / "a"), weights(reference, tmp_path / "b")
+    assert all(torch.equal(ours[k][::2], theirs[k][::2]) for k in theirs)
+
+
+def test_a_stack_ends_when_all_have_diverged(data_dir: Path) -> None:
+    run = StackRun(sweep(data_dir, 1e38, 1e38, steps=50), data_dir=data_dir)
+    run_to_end(run)
+    assert run.finished
+    assert run.step < 10
+    assert [r and r.outcome for r in run.results()] == ["diverged", "diverged"]
+
+
+def test_a_masked_member_is_frozen_and_has_no_result(data_dir: Path, tmp_path: Path) -> None:
+    configs = sweep(data_dir, 1e-3, 1e-2)
+    reference, run = (StackRun(configs, data_dir=data_dir) for _ in range(2))
+    for each in (reference, run):
+        advance_to(each, 3)
+    before = weights(run, tmp_path / "before")
+    run.mask(0)
+    run_to_end(run)
+    run_to_end(reference)
+    after, theirs = weights(run, tmp_path / "after"), weights(reference, tmp_path / "theirs")
+    assert all(torch.equal(after[k][0], before[k][0]) for k in after)
+    assert all(torch.equal(after[k][1], theirs[k][1]) for k in after)
+    assert run.results()[0] is None
+    assert without_time(run.results()[1:]) == without_time(reference.results()[1:])
+
+
+def test_a_stack_without_live_members_is_finished(data_dir: Path) -> None:
+    run = StackRun(sweep(data_dir, 1e-3, 1e-2), data_dir=data_dir)
+    run.mask(0)
+    found = [run.finished]
+    run.mask(1)
+    assert [*found, run.finished] == [False, True]
+    assert run.results() == (None, None)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_precision_changes_the_products_and_not_the_weights(
+    data_dir: Path, tmp_path: Path, precision: Precision
+) -> None:
+    config = dataclasses.replace(tiny_config(data_dir, steps=60), precision=precision)
+    run = StackRun([config], data_dir=data_dir)
+    run_to_end(run)
+    result = run.results()[0]
+    assert result is not None
+    assert result.final_loss is not None
+    assert result.final_loss < result.initial_loss - 1
+    assert {v.dtype for v in weights(run, tmp_path / "0").values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("schedule", ["warmup_stable_decay", "constant"])
+def test_other_schedules_train(data_dir: Path, schedule: ScheduleName) -> None:
+    config = tiny_config(data_dir, steps=30)
+    read = dict(config.hyperparameters)
+    if schedule == "constant":
+        del read["warmup_fraction"], read["lr_floor"]
+    config = dataclasses.replace(config, schedule=schedule, hyperparameters=read)
+    metrics = list(train([config], data_dir=data_dir))
+    assert metrics[-1].values["validation_loss"] < metrics[0].values["validation_loss"]
+
+
+def test_bad_stacks_are_refused(data_dir: Path) -> None:
+    config = tiny_config(data_dir)
+    with pytest.raises(ValueError, match="at least one configuration"):
+        StackRun([], data_dir=data_dir)
+    with pytest.raises(ValueError, match="must share a stack key"):
+        StackRun([config, dataclasses.replace(config, steps=5)], data_dir=data_dir)
+    with pytest.raises(ValueError, match="unknown optimizer 'adamx'; known: adafactor"):
+        StackRun([dataclasses.replace(config, optimizer="adamx")], data_dir=data_dir)
+    few = dataclasses.replace(config, hyperparameters={"lr": 1.0})
+    with pytest.raises(ValueError, match=r"adamw under warmup_cosine reads beta2, eps, .* got lr"):
+        StackRun([few], data_dir=data_dir)

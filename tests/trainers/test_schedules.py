@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from trainers.schedules import SCHEDULES, Schedule, constant, warmup_cosine, warmup_stable_decay
+
+
+def at(
+    schedule: Schedule, step: int, steps: int, *, floor: float = 0.1, warmup: float = 0.1
+) -> float:
+    values = {"lr_floor": [floor, 0.5], "warmup_fraction": [warmup, 0.3]}
+    tensors = {name: torch.tensor(v, dtype=torch.double) for name, v in values.items()}
+    return schedule(step, steps, tensors)[0].item()
+
+
+STUDY = {
+    1: 0.10036,
+    1250: 0.55,
+    2499: 0.99964,
+    2500: 1.0,
+    8125: 0.868198,
+    13750: 0.55,
+    19375: 0.231802,
+    25000: 0.1,
+}
+
+
+@pytest.mark.parametrize(("step", "expected"), STUDY.items())
+def test_warmup_cosine_is_the_studys(step: int, expected: float) -> None:
+    assert at(warmup_cosine, step, 25_000) == pytest.approx(expected, abs=5e-7)
+
+
+@pytest.mark.parametrize("schedule", [warmup_cosine, warmup_stable_decay])
+def test_without_a_warmup_a_run_starts_near_its_peak(schedule: Schedule) -> None:
+    assert at(schedule, 1, 1000, warmup=0.0) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_warmup_stable_decay_has_three_pieces() -> None:
+    steps = (1, 50, 100, 500, 800, 900, 1000)
+    found = [at(warmup_stable_decay, step, 1000) for step in steps]
+    assert found == pytest.approx([0.109, 0.55, 1.0, 1.0, 1.0, 0.55, 0.1])
+
+
+def test_a_long_warmup_shortens_the_decay() -> None:
+    found = [at(warmup_stable_decay, step, 1000, warmup=0.9) for step in (450, 900, 950, 1000)]
+    assert found == pytest.approx([0.55, 1.0, 0.55, 0.1])
+
+
+def test_constant_is_one_for_every_trial() -> None:
+    assert constant(7, 10, {"lr": torch.tensor([1.0, 2.0])}).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values())
+def test_trials_have_their_own_warmup_and_floor(schedule: Schedule) -> None:
+    values = {
+        "lr": torch.ones(2),
+        "lr_floor": torch.tensor([0.1, 0.5], dtype=torch.double),
+        "warmup_fraction": torch.tensor([0.1, 0.5], dtype=torch.double),
+    }
+    for step in (1, 30, 77, 100):
+        together = schedule(step, 100, values)
+        for k in range(2):
+            alone = schedule(step, 100, {name: v[k : k + 1] for name, v in values.items()})
+            assert together[k].item() == alone[0].item()
