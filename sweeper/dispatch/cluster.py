@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import ray
-from ray._raylet import AuthenticationTokenLoader, Config
+from ray._private import ray_constants
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 OBJECT_STORE_BYTES = 100 * 1024**2
 DEFAULT_GPU_MEMORY_BYTES = 16 * 1024**3
@@ -20,6 +21,7 @@ CAPACITY_AGE_S = 1.0
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_AUTO_INIT": "1",
@@ -63,7 +65,7 @@ class LiveCapacity:
 @contextmanager
 def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
     """Connected to Ray inside; whatever was started is stopped after."""
-    _prepare_environment(starts_cluster=address is None)
+    _prepare_environment()
     if address is not None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         try:
@@ -71,6 +73,7 @@ def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
+    _keep_to_loopback()
     scratch = tempfile.mkdtemp(prefix="sweeper-ray-")
     ray.init(
         num_cpus=cpus or os.cpu_count(),
@@ -88,15 +91,23 @@ def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _prepare_environment(*, starts_cluster: bool) -> None:
+def _prepare_environment() -> None:
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if starts_cluster and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+    if not os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
         # Here only: Ray hands it to the processes it starts, and no file holds it.
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     # Ray has read its configuration when it was imported, and the mode is part of that.
     Config.initialize("")
+    # It warns that result files are missing, which nothing here writes or reads.
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
     AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _keep_to_loopback() -> None:
+    """Ray takes an address of 127.0.0.1 for an oversight and binds to all; not with this off."""
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def _gpu_memory_bytes() -> int:

@@ -17,7 +17,7 @@ from sweeper.storage.queue import Queue
 from sweeper.storage.records import ControlRow
 
 LOOK_S = 0.5
-SLACK_S = 30.0
+SLACK_S = 90.0
 """Beyond the worker's own limit: this is for one whose watchdog cannot run."""
 
 _log = logging.getLogger(__name__)

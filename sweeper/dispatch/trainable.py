@@ -92,6 +92,10 @@ class _Session:
         """From the checkpoint to the end; every way it can end is in the last report."""
         try:
             self._send(Progress.STARTED)
+            if (back := self._verdict().back) is not None:
+                self._report = replace(self._report, reason=back)
+                self._send(Progress.RETURNED)
+                return
             with Watchdog(self._directory, self._work.timing.progress_limit_s) as watchdog:
                 run = self._start()
                 self._loop(run, watchdog)
@@ -108,6 +112,8 @@ class _Session:
         run = StackRun(configs, data_dir=Path(work.data_dir), device=work.device)
         if work.checkpoint is not None:
             _load(run, self._root / work.checkpoint, work.checkpoint_slots)
+        resumed = dict(self._report.provenance) | {"resumed_at": run.step}
+        self._report = replace(self._report, step=run.step, provenance=resumed)
         for slot in self._told:
             if run.live[slot]:
                 run.mask(slot)
@@ -133,7 +139,7 @@ class _Session:
 
     def _speak(self, run: StackRun) -> Verdict:
         """Heed the dispatcher, save if that is due, report."""
-        verdict = ask(self._work.control, self._work.stack_id, self._work.attempt)
+        verdict = self._verdict()
         for slot in verdict.masked:
             self._told.add(slot)
             if run.live[slot]:
@@ -148,6 +154,9 @@ class _Session:
             self._report = replace(self._report, reason=verdict.back)
             self._send(Progress.RETURNED, run)
         return verdict
+
+    def _verdict(self) -> Verdict:
+        return ask(self._work.control, self._work.stack_id, self._work.attempt)
 
     def _keep(self, run: StackRun, metrics: StepMetrics | None, live: tuple[bool, ...]) -> None:
         if metrics is None:
@@ -214,7 +223,8 @@ def _load(run: StackRun, path: Path, slots: tuple[int, ...]) -> None:
 def _reset_process(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():  # The call alone imports a second of code.
+        torch.use_deterministic_algorithms(False)
     torch.manual_seed(0)
     random.seed(0)
 

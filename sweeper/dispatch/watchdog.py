@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Self
 
 REASON_FILE = "hung.txt"
+START_S = 60.0
+"""Before the first step there is more to do: reading data, the first use of a device."""
 
 
 class Watchdog:
@@ -21,12 +23,15 @@ class Watchdog:
         self._limit_s = limit_s
 
     def __enter__(self) -> Self:
-        self.alive()
+        self._arm(self._limit_s + START_S)
         return self
 
     def alive(self) -> None:
         """Start the time anew."""
-        faulthandler.dump_traceback_later(self._limit_s, exit=True, file=self._file)
+        self._arm(self._limit_s)
+
+    def _arm(self, limit_s: float) -> None:
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=self._file)
 
     def __exit__(
         self,

@@ -1,0 +1,185 @@
+"""One dispatcher, on a real Ray cluster, and what users and bad members do to it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeper.storage.store import Store, open_store
+from tests.dispatch import tiny
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+
+BAD_SEED, HANGING_SEED = 13, 17
+
+
+@dataclass(frozen=True)
+class Running:
+    store: Store
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("home")
+    shutil.copy(sqlite_template, home / "sweeper.db")
+    url = f"sqlite:///{home}/sweeper.db"
+    failpoints: list[dict[str, Any]] = [
+        {
+            "name": "worker_step",
+            "action": "raise",
+            "marker": str(home / "raised"),
+            "when": {"seed": BAD_SEED, "step": 20},
+            "always": True,
+        },
+        {
+            "name": "worker_step",
+            "action": "hang",
+            "marker": str(home / "hung"),
+            "when": {"seed": HANGING_SEED, "step": 20},
+        },
+    ]
+    dispatcher = tiny.start(url, home, failpoints=failpoints)
+    with open_store(url) as store:
+        yield Running(store, home)
+    assert dispatcher.stop() == 0
+
+
+def test_rows_become_results_with_their_metrics_and_provenance(service: Running) -> None:
+    configs = [tiny.config(service.home, 0.01 * n, steps=60) for n in range(1, 4)]
+    sweep_id = tiny.submit(service.store, configs)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    records = tiny.trials(service.store, sweep_id)
+    assert [r.final_loss for r in records] == tiny.undisturbed(service.home, records)
+    assert [len(r.attempts) for r in records] == [1, 1, 1]
+    metrics = service.store.results.metrics(records[0].id)
+    assert set(metrics["key"]) == {"train_loss", "grad_norm", "lr", "validation_loss"}
+    assert {1, 60} <= set(metrics["step"])
+    attempt = records[0].attempts[0]
+    assert attempt.tune_trial_id
+    assert (attempt.host, attempt.pid) == (
+        records[0].provenance["host"],
+        records[0].provenance["pid"],
+    )
+    assert records[0].provenance["threads"] == 1
+    assert service.store.results.integrity() == []
+
+
+def test_a_diverging_member_ends_early_and_leaves_the_others_alone(service: Running) -> None:
+    lrs = (0.01, 0.02, 0.03, 1e30)
+    configs = [tiny.config(service.home, lr, steps=80, seed=1) for lr in lrs]
+    sweep_id = tiny.submit(service.store, configs)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    records = tiny.trials(service.store, sweep_id)
+    assert [str(r.outcome) for r in records] == ["finite", "finite", "finite", "diverged"]
+    assert records[3].final_loss is None
+    assert records[3].diverged_at_step is not None
+    assert [r.final_loss for r in records] == tiny.undisturbed(service.home, records)
+
+
+def test_a_cancelled_sweep_stops_and_frees_its_place(service: Running) -> None:
+    configs = [tiny.config(service.home, 0.01 * n, steps=60_000, seed=2) for n in range(1, 4)]
+    sweep_id = tiny.submit(service.store, configs)
+    tiny.eventually(lambda: tiny.attempts(service.store, sweep_id), "it runs")
+    service.store.sweeps.cancel(sweep_id)
+    tiny.eventually(
+        lambda: all(a.ended_at for a in tiny.attempts(service.store, sweep_id)), "it has stopped"
+    )
+    assert tiny.counts(service.store, sweep_id) == {"cancelled": 3}
+    assert service.store.results.integrity() == []
+
+
+def test_a_member_that_another_sweep_wants_goes_on_when_its_neighbour_is_cancelled(
+    service: Running,
+) -> None:
+    configs = [tiny.config(service.home, 0.01 * n, steps=1500, seed=3) for n in range(1, 5)]
+    all_of_them = tiny.submit(service.store, configs, "all")
+    some = tiny.submit(service.store, configs[::2], "some")
+    tiny.eventually(lambda: len(tiny.attempts(service.store, all_of_them)) == 2, "both run")
+    service.store.sweeps.cancel(all_of_them)
+    tiny.eventually(lambda: tiny.is_done(service.store, some), "the others are done")
+    kept = tiny.trials(service.store, some)
+    assert tiny.counts(service.store, some) == {"done": 2}
+    everything = tiny.trials(service.store, all_of_them)
+    alone = tiny.undisturbed(service.home, everything)
+    assert [r.final_loss for r in kept] == alone[::2]
+    assert [str(r.state) for r in everything] == ["done", "cancelled", "done", "cancelled"]
+
+
+def test_a_paused_sweep_goes_on_from_where_it_was(service: Running) -> None:
+    sweep_id = _paused(service, seed=4)
+    service.store.sweeps.resume(sweep_id)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    records = tiny.trials(service.store, sweep_id)
+    assert [len(r.attempts) for r in records] == [2]
+    assert [a.end_reason for a in records[0].attempts] == ["paused", "finished"]
+    assert records[0].provenance["resumed_at"] > 0
+    assert [r.final_loss for r in records] == tiny.undisturbed(service.home, records)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_a_corrupt_checkpoint_costs_no_more_than_itself(service: Running, damaged: int) -> None:
+    sweep_id = _paused(service, seed=4 + damaged)
+    stack_id = tiny.trials(service.store, sweep_id)[0].attempts[0].stack_id
+    attempt = service.home / "checkpoints" / str(stack_id) / "1"
+    steps = sorted((int(p.name) for p in attempt.iterdir() if p.name.isdigit()), reverse=True)
+    assert len(steps) == 2
+    for step in steps[:damaged]:
+        tensors = next((attempt / str(step)).glob("*.safetensors"))
+        tensors.write_bytes(tensors.read_bytes()[:-10])
+    service.store.sweeps.resume(sweep_id)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    record = tiny.trials(service.store, sweep_id)[0]
+    assert [a.failure for a in record.attempts] == [None, *["checkpoint_corrupt"] * damaged, None]
+    assert record.provenance["resumed_at"] == [*steps, 0][damaged]
+    assert [record.final_loss] == tiny.undisturbed(service.home, [record])
+    kinds = [str(e.kind) for e in service.store.sweeps.events(sweep_id)]
+    assert kinds.count("returned") == 1 + damaged
+
+
+def _paused(service: Running, seed: int) -> str:
+    """A sweep of one trial, paused with two checkpoints behind it."""
+    sweep_id = tiny.submit(service.store, [tiny.config(service.home, 0.01, steps=2500, seed=seed)])
+    attempt = tiny.eventually(lambda: tiny.attempts(service.store, sweep_id), "it runs")[0]
+    folder = service.home / "checkpoints" / str(attempt.stack_id) / "1"
+    tiny.eventually(
+        lambda: len([p for p in folder.glob("*") if p.name.isdigit()]) == 2, "it has checkpoints"
+    )
+    service.store.sweeps.pause(sweep_id)
+    tiny.eventually(
+        lambda: tiny.attempts(service.store, sweep_id)[0].ended_at is not None, "it is paused"
+    )
+    assert tiny.counts(service.store, sweep_id) == {"pending": 1}
+    return sweep_id
+
+
+@pytest.mark.fault
+def test_an_error_of_one_member_is_charged_to_it_alone(service: Running) -> None:
+    seeds = (10, 11, 12, BAD_SEED, 14, 15)
+    configs = [tiny.config(service.home, 0.01, steps=60, seed=seed) for seed in seeds]
+    sweep_id = tiny.submit(service.store, configs)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    records = tiny.trials(service.store, sweep_id)
+    guilty = seeds.index(BAD_SEED)
+    assert [n for n, r in enumerate(records) if str(r.state) == "failed"] == [guilty]
+    assert records[guilty].failure == "user_error"
+    assert "a failpoint raised" in str(records[guilty].attempts[-1].traceback)
+    assert (service.home / "raised").exists()
+    assert tiny.counts(service.store, sweep_id) == {"done": 5, "failed": 1}
+
+
+@pytest.mark.fault
+def test_a_hung_worker_is_ended_and_its_stack_goes_on(service: Running) -> None:
+    sweep_id = tiny.submit(
+        service.store, [tiny.config(service.home, 0.01, steps=60, seed=HANGING_SEED)]
+    )
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    record = tiny.trials(service.store, sweep_id)[0]
+    assert (service.home / "hung").exists()
+    assert [a.failure for a in record.attempts] == ["hung", None]
+    assert "failpoints.py" in str(record.attempts[0].traceback)
+    assert [record.final_loss] == tiny.undisturbed(service.home, [record])
