@@ -1,0 +1,192 @@
+"""The commands on sweeps, against a real service."""
+
+import json
+import shutil
+import sqlite3
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sweeper.cli import output
+from sweeper.client import Client
+from tests.cli.processes import run_sweeper
+from tests.served import TINY, Served, finished_sweep, service
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture
+def served() -> Served:
+    return service()
+
+
+@pytest.fixture
+def sweep_id() -> str:
+    return finished_sweep()
+
+
+def _run(served: Served, *arguments: str, cwd: Path, stdin: str | None = None) -> str:
+    shown = run_sweeper(*arguments, "--url", served.url, cwd=cwd, stdin=stdin)
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout
+
+
+def test_submit_prints_the_id_alone(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    printed = _run(served, "submit", "-", cwd=tmp_path, stdin=json.dumps(TINY))
+    with Client(served.url) as client:
+        sweep = client.sweep(printed.strip())
+    assert (sweep["name"], sweep["state"], sweep["points"]["done"]) == ("tiny", "done", 6)
+
+
+def test_options_of_submit_replace_parts_of_the_file(
+    served: Served, sweep_id: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sweep.json").write_text(json.dumps(TINY))
+    options = ["--name", "other", "--seed", "1", "--seed", "2", "--steps", "12", "--priority", "3"]
+    found = json.loads(_run(served, "preview", "sweep.json", *options[2:8], "--json", cwd=tmp_path))
+    assert (found["points"], found["trials"]["new"]) == (12, 12)
+    printed = _run(served, "submit", "sweep.json", *options, cwd=tmp_path).strip()
+    with Client(served.url) as client:
+        spec = client.sweep(printed)["spec"]
+        client.cancel(printed)
+    assert (spec["name"], spec["seeds"], spec["priority"]) == ("other", [1, 2], 3)
+    assert spec["base"] == {"steps": 12, "eval_sequences": 8}
+
+
+def test_dry_run_stores_nothing(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    with Client(served.url) as client:
+        before = len(list(client.sweeps()))
+        printed = _run(served, "submit", "-", "--dry-run", cwd=tmp_path, stdin=json.dumps(TINY))
+        assert len(list(client.sweeps())) == before
+    assert "6 points, 6 trials: 0 new, 6 there already" in printed
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"optimizers": ["adamx"]}, ("/optimizers/0", "unknown optimizer 'adamx'", "known:")),
+        ({"axis": {"parameter": "lr", "values": [0.0]}}, ("/axis/values/0", "lr=0", "zero: true")),
+        ({"scales": ["huge"]}, ("/scales/0", "unknown scale 'huge'", "nano")),
+        ({"nothing": 1}, ("/nothing", "unknown key")),
+        ({"axis": {"parameter": "eps", "values": [1e-8]}}, ("sgd has no 'eps'", "it has:")),
+    ],
+)
+def test_bad_input_is_one_line_with_the_rule_and_the_choices(
+    change: dict[str, object], parts: tuple[str, ...], served: Served, tmp_path: Path
+) -> None:
+    shown = run_sweeper(
+        *("submit", "-", "--url", served.url), cwd=tmp_path, stdin=json.dumps(TINY | change)
+    )
+    assert (shown.returncode, shown.stdout, shown.stderr.count("\n")) == (output.USAGE, "", 1)
+    for part in parts:
+        assert part in shown.stderr
+
+
+def test_a_body_over_the_limit_exits_2(served: Served, tmp_path: Path) -> None:
+    large = TINY | {"axis": {"parameter": "lr", "values": [0.123456789] * 100_000}}
+    shown = run_sweeper("submit", "-", "--url", served.url, cwd=tmp_path, stdin=json.dumps(large))
+    assert (shown.returncode, shown.stderr.count("\n")) == (output.USAGE, 1)
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "cancel", "pause", "retry", "curves"])
+def test_an_unknown_sweep_exits_3(command: str, served: Served, tmp_path: Path) -> None:
+    shown = run_sweeper(command, "nothing", "--url", served.url, cwd=tmp_path)
+    assert (shown.returncode, shown.stderr.count("\n")) == (output.NOT_FOUND, 1)
+
+
+def test_show_and_curves_print_the_same_numbers(
+    served: Served, sweep_id: str, tmp_path: Path
+) -> None:
+    curves = json.loads(_run(served, "curves", sweep_id, "--json", cwd=tmp_path))
+    shown = _run(served, "show", sweep_id, cwd=tmp_path)
+    assert [curve["label"] for curve in curves] == ["adamw", "sgd"]
+    for curve in curves:
+        assert f"{curve['stability']['best_loss']:.4g}" in shown
+    table = _run(served, "curves", sweep_id, cwd=tmp_path)
+    assert len(table.splitlines()) == 1 + 6
+
+
+def test_watch_of_a_finished_sweep_ends_at_once(
+    served: Served, sweep_id: str, tmp_path: Path
+) -> None:
+    found = json.loads(_run(served, "watch", sweep_id, "--json", cwd=tmp_path))
+    assert (found["sweep"]["state"], len(found["curves"])) == ("done", 2)
+
+
+def test_ls_filters_by_name_and_state(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    options = ["--search", "tiny", "--state", "done", "--limit", "1", "--json"]
+    found = json.loads(_run(served, "ls", *options, cwd=tmp_path))
+    assert [(sweep["name"], sweep["state"]) for sweep in found] == [("tiny", "done")]
+    assert "tiny" in _run(served, "ls", cwd=tmp_path)
+
+
+def test_a_cancelled_sweep_makes_watch_exit_4(
+    served: Served, sweep_id: str, tmp_path: Path
+) -> None:
+    body = TINY | {"name": "long", "base": {"steps": 5000}}
+    long_id = _run(served, "submit", "-", cwd=tmp_path, stdin=json.dumps(body)).strip()
+    assert "paused" in _run(served, "pause", long_id, cwd=tmp_path)
+    resumed = json.loads(_run(served, "resume", long_id, "--json", cwd=tmp_path))
+    assert resumed["intent"] == "active"
+    assert "cancelled" in _run(served, "cancel", long_id, cwd=tmp_path)
+    watched = run_sweeper("watch", long_id, "--url", served.url, cwd=tmp_path)
+    assert watched.returncode == output.FAILURES
+    assert "6 cancelled of 6 points" in watched.stderr
+
+
+def test_export_writes_every_format(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    for name in ("r.csv", "r.parquet", "r.json", "r.html", "r.db"):
+        assert _run(served, "export", sweep_id, "-o", name, cwd=tmp_path) == ""
+    csv = pd.read_csv(tmp_path / "r.csv")
+    parquet = pd.read_parquet(tmp_path / "r.parquet")
+    assert csv["final_loss"].tolist() == parquet["final_loss"].tolist()
+    assert len(json.loads((tmp_path / "r.json").read_text())["items"]) == len(csv) == 6
+    assert "plotly" in (tmp_path / "r.html").read_text()
+    with sqlite3.connect(tmp_path / "r.db") as studies:
+        assert studies.execute("SELECT count(*) FROM trials").fetchone() == (6,)
+    studies.close()
+
+
+def test_export_to_stdout_is_csv(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    printed = _run(served, "export", sweep_id, cwd=tmp_path)
+    assert len(pd.read_csv(StringIO(printed))) == 6
+
+
+def test_export_says_what_it_cannot_do(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    for arguments in (["-o", "r.txt"], ["--format", "parquet"], ["-o", "no/such/r.csv"]):
+        shown = run_sweeper("export", sweep_id, *arguments, "--url", served.url, cwd=tmp_path)
+        assert (shown.returncode, shown.stderr.count("\n")) == (output.USAGE, 1)
+
+
+def test_commands_find_the_service_of_the_home_folder(
+    served: Served, sweep_id: str, tmp_path: Path
+) -> None:
+    shown = run_sweeper("show", "latest", "--data", str(served.home), "--json", cwd=tmp_path)
+    assert shown.returncode == 0
+    found = {f["name"]: f["value"] for f in _doctor(served, tmp_path)}
+    assert served.url in found["service"]
+    assert "journal mode" in found["database"]
+
+
+def test_a_second_service_on_the_home_folder_is_refused(served: Served, tmp_path: Path) -> None:
+    shown = run_sweeper("serve", "--port", "0", "--data", str(served.home), cwd=tmp_path)
+    assert (shown.returncode, shown.stderr.count("\n")) == (output.USAGE, 1)
+    assert served.url in shown.stderr
+
+
+def test_db_check_finds_nothing_lost(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    shown = run_sweeper("db", "check", "--data", str(served.home), "--json", cwd=tmp_path)
+    assert (shown.returncode, json.loads(shown.stdout)) == (0, {"problems": []})
+
+
+def _doctor(served: Served, cwd: Path) -> list[dict[str, str]]:
+    shown = run_sweeper("doctor", "--data", str(served.home), "--json", cwd=cwd)
+    found: list[dict[str, str]] = json.loads(shown.stdout)
+    return found
+
+
+def test_doctor_names_the_browser_of_the_tests(served: Served, tmp_path: Path) -> None:
+    found = {f["name"]: f["value"] for f in _doctor(served, tmp_path)}
+    assert found["chromium (browser tests)"] == (shutil.which("chromium") or "none")
