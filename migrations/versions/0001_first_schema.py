@@ -16,6 +16,7 @@ depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.DateTime(timezone=True).with_variant(sa.String(32), "sqlite")
+FREE = "state = 'pending' AND stack_id IS NULL AND demand IS NOT NULL"
 TABLES = [
     "point",
     "metric",
@@ -167,7 +168,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state NOT IN ('failed', 'cancelled')"),
     )
     op.create_index(op.f("trial_stack_id"), "trial", ["stack_id"], unique=False)
-    op.create_index("trial_state_demand", "trial", ["state", "demand"], unique=False)
+    op.create_index(
+        "trial_free",
+        "trial",
+        ["demand", "id"],
+        unique=False,
+        postgresql_where=sa.text(FREE),
+        sqlite_where=sa.text(FREE),
+    )
 
     op.create_table(
         "variant",

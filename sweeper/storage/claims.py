@@ -4,26 +4,24 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, text, update
 
 from sweeper.storage.events import Draft, sweeps_of, write_events
 from sweeper.storage.idempotency import upsert
 from sweeper.storage.ownership import fence, hold
 from sweeper.storage.records import Claim, EventKind, FreeTrial, Member
 from sweeper.storage.states import StackState
-from sweeper.storage.tables import attempt, stack, trial
+from sweeper.storage.tables import FREE, attempt, stack, trial
 from sweeper.trials import TrialState
 
-FREE: ColumnElement[bool] = (
-    (trial.c.state == TrialState.PENDING) & trial.c.stack_id.is_(None) & trial.c.demand.is_not(None)
-)
+_FREE = text(FREE)
 
 
 def free_trials(connection: Connection, limit: int) -> list[FreeTrial]:
     """Trials that wait for a stack, the most wanted first."""
     rows = connection.execute(
         select(trial.c.id, trial.c.stack_key, trial.c.config, trial.c.demand)
-        .where(FREE)
+        .where(_FREE)
         .order_by(trial.c.demand.desc(), trial.c.id)
         .limit(limit)
     )
@@ -67,7 +65,7 @@ def claim_new(
 ) -> Claim | None:
     """A new stack of exactly these trials in this order; None if one of them is not free."""
     fence(connection, epoch)
-    chosen = trial.c.id.in_(trial_ids) & FREE
+    chosen = and_(trial.c.id.in_(trial_ids), _FREE)
     rows = connection.execute(
         select(trial.c.id, trial.c.stack_key)
         .where(chosen)

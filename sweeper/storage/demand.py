@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select, update
+from sqlalchemy import ColumnElement, Connection, Subquery, case, func, select, update
 
 from sweeper.storage.tables import point, sweep, trial
 from sweeper.trials import Intent, TrialState
@@ -23,21 +23,28 @@ def lock_trials(connection: Connection, sweep_ids: Sequence[int]) -> None:
 def refresh_demand(connection: Connection, sweep_ids: Sequence[int]) -> None:
     """Give the live trials of the sweeps the highest priority among the active sweeps."""
     lock_trials(connection, sweep_ids)
+    wanted = _wanted(sweep_ids)
     connection.execute(
         update(trial)
-        .where(_belongs_to(sweep_ids), trial.c.state.in_(LIVE))
-        .values(demand=wanted_priority())
+        .where(
+            trial.c.id == wanted.c.trial_id,
+            trial.c.state.in_(LIVE),
+            trial.c.demand.is_distinct_from(wanted.c.demand),
+        )
+        .values(demand=wanted.c.demand)
     )
 
 
-def wanted_priority() -> ScalarSelect[int | None]:
-    """The highest priority of the active sweeps with a point on the trial, NULL without one."""
+def _wanted(sweep_ids: Sequence[int]) -> Subquery:
+    """The demand for each trial of the sweeps, over all the sweeps that have points on it."""
+    ours = select(point.c.trial_id).where(point.c.sweep_id.in_(sweep_ids))
+    priority = case((sweep.c.intent == Intent.ACTIVE, sweep.c.priority))
     return (
-        select(func.max(sweep.c.priority))
+        select(point.c.trial_id, func.max(priority).label("demand"))
         .select_from(point.join(sweep, sweep.c.id == point.c.sweep_id))
-        .where(point.c.trial_id == trial.c.id, sweep.c.intent == Intent.ACTIVE)
-        .correlate(trial)
-        .scalar_subquery()
+        .where(point.c.trial_id.in_(ours))
+        .group_by(point.c.trial_id)
+        .subquery("wanted")
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from sweeper.storage.idempotency import upsert
 from sweeper.storage.tables import DEAD, point, trial
@@ -134,12 +134,17 @@ def _newest_dead(connection: Connection, fingerprints: Sequence[str]) -> dict[st
 
 def _repoint(connection: Connection, ids: Mapping[str, int]) -> None:
     """Move the points on dead trials of these fingerprints to the live ones."""
-    stale = {f: ids[f] for f in _newest_dead(connection, sorted(ids))}
-    for fingerprint, key in stale.items():
-        dead = select(trial.c.id).where(
-            trial.c.fingerprint == fingerprint, trial.c.state.in_(_DEAD)
+    moves = []
+    for chunk in _chunks(sorted(ids)):
+        dead = connection.execute(
+            select(trial.c.id, trial.c.fingerprint).where(
+                trial.c.fingerprint.in_(chunk), trial.c.state.in_(_DEAD)
+            )
         )
-        connection.execute(update(point).where(point.c.trial_id.in_(dead)).values(trial_id=key))
+        moves += [{"dead": row.id, "live": ids[row.fingerprint]} for row in dead]
+    if moves:
+        statement = update(point).where(point.c.trial_id == bindparam("dead"))
+        connection.execute(statement.values(trial_id=bindparam("live")), moves)
 
 
 def _chunks(values: Sequence[str]) -> list[Sequence[str]]:

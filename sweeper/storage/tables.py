@@ -34,6 +34,8 @@ VERSION_TABLE = "sweeper_alembic_version"
 
 TERMINAL = "('done', 'failed', 'cancelled')"
 DEAD = "('failed', 'cancelled')"
+FREE = "state = 'pending' AND stack_id IS NULL AND demand IS NOT NULL"
+"""Waits for a stack. Written out, since SQLite uses a partial index for literal conditions only."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -178,7 +180,13 @@ trial = Table(
         postgresql_where=text(f"state NOT IN {DEAD}"),
         sqlite_where=text(f"state NOT IN {DEAD}"),
     ),
-    Index("trial_state_demand", "state", "demand"),
+    Index(
+        "trial_free",
+        "demand",
+        "id",
+        postgresql_where=text(FREE),
+        sqlite_where=text(FREE),
+    ),
 )
 
 point = Table(
