@@ -8,6 +8,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from api import errors, health
+from api.openapi import PROBLEM_RESPONSE, Application
 from api.pages import routes as pages
 from api.routes import catalogue, curves, events, figures, intents, results, sweeps, trials
 from api.security import BodyLimit, Guard
@@ -40,7 +41,7 @@ def create_app(store: Store | None = None, settings: Settings | None = None) -> 
         if store is None:
             opened.close()
 
-    app = FastAPI(
+    app = Application(
         title="Sweeper",
         version=version("sweeper"),
         description=DESCRIPTION,
@@ -63,7 +64,7 @@ def create_app(store: Store | None = None, settings: Settings | None = None) -> 
 
 
 def _api() -> APIRouter:
-    api = APIRouter(prefix="/api/v1")
+    api = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSE)
     # `preview` stands before `{sweep_id}`, and `results.csv` is no sweep.
     for module in (sweeps, intents, curves, figures, results, trials, events, catalogue):
         api.include_router(module.router)

@@ -87,7 +87,12 @@ def healthz() -> Health:
     return Health(status="ok", version=version("sweeper"))
 
 
-@router.get("/readyz", operation_id="get_readiness", response_model=Readiness, responses={503: {}})
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Not ready, and why"}},
+)
 def readyz(service: ServiceDep, request: Request) -> Response:
     """Database, migrations and dispatcher; 503 with the reason if one of them is not there."""
     checks = readiness(service, request.app.state.beat_watch)

@@ -1,10 +1,11 @@
 """Events of a sweep: a list, or a stream that goes on while the sweep does."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import EventSourceResponse, format_sse_event
@@ -13,15 +14,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.deps import ServiceDep, SweepId
-from api.models import EventOut, Listing, PointCounts, SweepOut
+from api.models import EventOut, Listing, SweepOut
 from sweeper.service import Service
+from sweeper.trials import SweepState
 
 router = APIRouter(prefix="/sweeps/{sweep_id}", tags=["events"])
 
 POLL_S = 1.0
 PING_S = 15.0
 RETRY_MS = 2000
-FINAL = frozenset({"done", "done_with_failures", "cancelled"})
+ENDED = frozenset({SweepState.DONE, SweepState.DONE_WITH_FAILURES, SweepState.CANCELLED})
 
 
 @router.get(
@@ -35,7 +37,9 @@ async def events(
     request: Request,
     sweep_id: SweepId,
     after: Annotated[int, Query(ge=0, description="only events with a larger id")] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, description="the same, as browsers say it when they come back")
+    ] = None,
 ) -> Response:
     """What happened to the sweep: a list, or with `Accept: text/event-stream` a stream.
 
@@ -47,15 +51,16 @@ async def events(
     if "text/event-stream" in request.headers.get("accept", ""):
         closing: asyncio.Event = request.app.state.closing
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        return EventSourceResponse(_stream(service, sweep.id, start, closing), headers=headers)
+        return EventSourceResponse(stream(service, sweep.id, start, closing), headers=headers)
     found = await run_in_threadpool(service.events, sweep_id, start)
     listing = Listing[EventOut](items=[EventOut.model_validate(event) for event in found])
     return JSONResponse(listing.model_dump(mode="json"))
 
 
-async def _stream(
-    service: Service, sweep_id: str, after: int, closing: asyncio.Event
+async def stream(
+    service: Service, sweep_id: str, after: int, closing: asyncio.Event, poll_s: float = POLL_S
 ) -> AsyncIterator[bytes]:
+    """The events of a sweep in the wire format, until it has ended or the service stops."""
     yield format_sse_event(retry=RETRY_MS)
     shown, last_sent = "", time.monotonic()
     while True:
@@ -65,29 +70,22 @@ async def _stream(
             after = event.id
             body = EventOut.model_validate(event).model_dump_json()
             yield format_sse_event(data_str=body, event=event.kind, id=str(event.id))
-        progress = _progress(SweepOut.of(await run_in_threadpool(service.sweep, sweep_id)))
-        text = json.dumps(progress)
+        sweep = SweepOut.of(await run_in_threadpool(service.sweep, sweep_id))
+        text = json.dumps({"state": sweep.state, "points": sweep.points.model_dump()})
         if text != shown:
             shown, last_sent = text, time.monotonic()
             yield format_sse_event(data_str=text, event="progress")
-        if closing.is_set() or (progress["state"] in FINAL and not found):
+        if closing.is_set() or (sweep.state in ENDED and not found):
             reason = "the service stops" if closing.is_set() else "the sweep has ended"
             yield format_sse_event(data_str=json.dumps({"reason": reason}), event="bye")
             return
         if time.monotonic() - last_sent > PING_S:
             last_sent = time.monotonic()
             yield format_sse_event(comment="still here")
-        await _pause(closing)
+        await _pause(closing, poll_s)
 
 
-async def _pause(closing: asyncio.Event) -> None:
+async def _pause(closing: asyncio.Event, poll_s: float) -> None:
     """Wait for the next look, or less if the service stops meanwhile."""
-    try:
-        await asyncio.wait_for(closing.wait(), POLL_S)
-    except TimeoutError:
-        return
-
-
-def _progress(sweep: SweepOut) -> dict[str, Any]:
-    counts: PointCounts = sweep.points
-    return {"state": sweep.state, "points": counts.model_dump()}
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(closing.wait(), poll_s)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from sweeper.spec import SweepSpec
-
 SWEEP: dict[str, Any] = {
     "name": "learning rate at nano",
     "axis": {"parameter": "lr", "low": 1e-4, "high": 1e-1, "points": 7, "scale": "log"},
@@ -18,7 +16,7 @@ SWEEP_BODY: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": SweepSpec.model_json_schema(ref_template="#/components/schemas/{model}"),
+                "schema": {"$ref": "#/components/schemas/SweepSpec"},
                 "example": SWEEP,
             }
         },

@@ -1,9 +1,9 @@
 """The results of a sweep, one row per point, as JSON, CSV or Parquet."""
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +13,7 @@ from sweeper import export
 router = APIRouter(prefix="/sweeps/{sweep_id}", tags=["results"])
 
 Format = Literal["json", "csv", "parquet"]
+Suffix = Annotated[Format, Path(description="kind of file")]
 MEDIA_TYPES: dict[Format, str] = {
     "json": "application/json",
     "csv": "text/csv",
@@ -34,7 +35,7 @@ def negotiated(service: ServiceDep, request: Request, sweep_id: SweepId) -> Resp
 @router.get(
     "/results.{form}", operation_id="get_results_as", responses=DOCUMENTED, response_class=Response
 )
-def by_suffix(service: ServiceDep, sweep_id: SweepId, form: Format) -> Response:
+def by_suffix(service: ServiceDep, sweep_id: SweepId, form: Suffix) -> Response:
     """One row per point as a file to keep: `results.csv`, `results.json`, `results.parquet`."""
     answer = _answer(service, sweep_id, form)
     answer.headers["content-disposition"] = f'attachment; filename="sweep-{sweep_id}.{form}"'

@@ -1,0 +1,100 @@
+"""The OpenAPI document: stable names, and an example of every operation that is really sent."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from sweeper.storage.store import Store
+from tests.api import played
+
+OPERATIONS = {
+    "submit_sweep",
+    "preview_sweep",
+    "list_sweeps",
+    "get_sweep",
+    "cancel_sweep",
+    "pause_sweep",
+    "resume_sweep",
+    "retry_sweep",
+    "get_curves",
+    "get_stability",
+    "get_figure",
+    "get_figure_page",
+    "get_training_figure",
+    "get_results",
+    "get_results_as",
+    "list_trials",
+    "get_trial",
+    "get_metrics",
+    "get_log",
+    "list_events",
+    "list_optimizers",
+    "list_scales",
+    "list_presets",
+    "list_datasets",
+    "get_health",
+    "get_readiness",
+}
+
+
+@pytest.fixture
+def document(client: TestClient) -> dict[str, Any]:
+    answer = client.get("/openapi.json").json()
+    assert isinstance(answer, dict)
+    return answer
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def test_operations_have_names_that_stay(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    assert set(names) == OPERATIONS
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        assert operation.get("description"), path
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description"), (path, parameter["name"])
+
+
+def test_errors_are_documented_in_their_one_shape(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        if path.startswith("/api/"):
+            content = operation["responses"]["default"]["content"]
+            assert list(content) == ["application/problem+json"], path
+
+
+def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+    for reference in re.findall(r'"#/([^"]+)"', json.dumps(document)):
+        place: Any = document
+        for part in reference.split("/"):
+            place = place[part]
+
+
+def test_every_example_is_answered_as_documented(
+    client: TestClient, store: Store, sweep_id: str, document: dict[str, Any]
+) -> None:
+    played.finish_all(store)
+    trial_id = client.get(f"/api/v1/sweeps/{sweep_id}/trials").json()["items"][0]["trial_id"]
+    sent = 0
+    for method, path, operation in operations(document):
+        filled = path.format(sweep_id=sweep_id, trial_id=trial_id, form="csv")
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        assert bool(body) == ("example" in body), path
+        answer = client.request(method, filled, json=body.get("example"))
+        documented = set(operation["responses"]) - {"422", "default"}
+        assert str(answer.status_code) in documented, (method, path, answer.text)
+        media_types = operation["responses"][str(answer.status_code)].get("content", {})
+        assert answer.headers["content-type"].partition(";")[0] in media_types, path
+        sent += 1
+    assert sent == len(OPERATIONS)
