@@ -55,7 +55,7 @@ def next_page(query: Sequence[tuple[str, str]], cursor: str | None) -> str | Non
 
 def first_sweep(base_url: str) -> dict[str, str]:
     """A first sweep to copy."""
-    line = "sweeper submit --preset demo --watch"
+    line = "sweeper submit --preset demo --wait"
     return {
         "curl": as_curl(base_url, FIRST_SWEEP),
         "Command line": line,

@@ -1,0 +1,151 @@
+"""The main job in a real browser: fill in the form, see the curve grow, open a trial."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
+
+ENDED = '#state[data-ended="yes"]'
+TRAINED_MS = 120_000
+
+
+def fill_form(page: Page, *, seed: int) -> None:
+    """A sweep of two optimizers at three values, twenty steps each."""
+    page.goto("/new")
+    page.get_by_label("lion", exact=True).check()
+    page.get_by_label("Points", exact=True).fill("3")
+    page.get_by_label("Seeds", exact=False).fill(str(seed))
+    page.get_by_label("Steps", exact=True).fill("20")
+    expect(page.locator("#p-points")).to_have_text("6")
+
+
+def submit_form(page: Page) -> None:
+    page.get_by_role("button", name="Submit sweep").click()
+    page.wait_for_url(re.compile("/sweeps/"))
+
+
+def test_a_sweep_from_the_form_to_its_curve(visit: Visit) -> None:
+    page = visit.page
+    fill_form(page, seed=0)
+    submit_form(page)
+    expect(page.locator("h1")).to_have_text("lr of adamw lion")
+    page.wait_for_selector(ENDED, timeout=TRAINED_MS)
+    expect(page.locator('[data-live="counts"]')).to_contain_text("6 done, 0 running, 0 queued")
+    expect(page).to_have_title("lr of adamw lion · Sweeper")
+    rows = page.locator('[data-live="stability"] tbody tr')
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("adamw")
+    expect(rows.nth(0)).to_contain_text(re.compile(r"\d\.\d{4}"))
+    points = page.locator("#figure .scatterlayer .trace .points path.point")
+    expect(points.first).to_be_visible()
+    assert points.count() >= 6
+    # plotly takes clicks on a layer over all marks.
+    box = points.first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
+    expect(page.locator("#figure .hoverlayer .hovertext").first).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url(re.compile("/trials/"))
+    expect(page.locator("#figure .scatterlayer .js-line").first).to_be_attached()
+    expect(page.locator('[data-live="attempts"] tbody tr')).to_have_count(1)
+
+
+def test_without_events_the_page_looks_by_itself_and_says_so(visit: Visit) -> None:
+    page = visit.page
+    fill_form(page, seed=1)
+    page.route("**/events?*", lambda route: route.fulfill(status=503))
+    submit_form(page)
+    page.wait_for_selector(ENDED, timeout=TRAINED_MS)
+    expect(page.locator("#figure .scatterlayer .trace").first).to_be_attached()
+    visit.complaints[:] = [c for c in visit.complaints if "503" not in c]
+
+
+def test_pause_resume_and_cancel(visit: Visit) -> None:
+    page = visit.page
+    fill_form(page, seed=2)
+    page.get_by_label("Steps", exact=True).fill("5000")
+    expect(page.locator("#p-tokens")).to_have_text(re.compile(r"\d"))
+    submit_form(page)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#state")).to_contain_text("paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#state")).not_to_contain_text("paused")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector(ENDED)
+    expect(page.locator("#state")).to_contain_text("cancelled")
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+
+
+def test_what_is_wrong_stands_beside_its_field(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new")
+    page.locator('input[name="o.adamw.momentum"]').fill("1.5")
+    text = page.locator(".field", has=page.locator('input[name="o.adamw.momentum"]'))
+    expect(text.locator(".error-text")).to_contain_text("0 <= momentum < 1")
+    page.get_by_role("button", name="Submit sweep").click()
+    expect(page.locator('input[name="o.adamw.momentum"]')).to_be_focused()
+    expect(page.locator('input[name="o.adamw.momentum"]')).to_have_attribute("aria-invalid", "true")
+    visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
+
+
+def test_the_form_is_in_its_address(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new")
+    page.get_by_label("Hyperparameter").select_option("eps")
+    page.get_by_label("lion", exact=True).check()
+    lion = page.locator('[data-optimizer="lion"]')
+    expect(lion.locator(".hint")).to_contain_text("has no eps; it has")
+    page.get_by_label("Low", exact=True).fill("1e-12")
+    lion.get_by_label("keep as a flat reference line").check()
+    expect(page.locator("#p-points")).to_have_text("14")
+    page.goto(page.url)
+    expect(page.get_by_label("Hyperparameter")).to_have_value("eps")
+    expect(page.get_by_label("Low", exact=True)).to_have_value("1e-12")
+    expect(lion.get_by_label("keep as a flat reference line")).to_be_checked()
+    expect(page.locator("#p-points")).to_have_text("14")
+    visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
+
+
+@pytest.mark.parametrize("preset", ["demo", "lr", "momentum", "eps", "weight_decay"])
+def test_a_preset_fills_the_form(visit: Visit, preset: str) -> None:
+    page = visit.page
+    page.goto("/new")
+    page.get_by_label("Preset").select_option(preset)
+    expect(page.get_by_label("Name", exact=True)).not_to_have_value("")
+    expect(page.locator("#p-points")).not_to_have_text("7")
+    expect(page.locator("#general-error")).to_have_text("")
+    expect(page.locator("#p-points")).to_have_text(re.compile(r"^\d"))
+
+
+def test_the_theme_is_chosen_and_stays(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/")
+    page.get_by_role("button", name="Switch between light and dark colours").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.goto("/new")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_the_list_needs_no_javascript(browser: Browser, base_url: str) -> None:
+    with browser.new_context(base_url=base_url, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/?search=nothing+of+that+name")
+        expect(page.locator("main")).to_contain_text("No sweep matches")
+        page.get_by_role("searchbox").fill("")
+        page.get_by_role("button", name="Filter").click()
+        assert page.url.startswith(base_url)
+
+
+@pytest.mark.parametrize("path", ["/", "/new", "/api", "/nowhere"])
+def test_a_narrow_screen_scrolls_one_way_only(visit: Visit, path: str) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    visit.complaints[:] = [c for c in visit.complaints if "404" not in c]
