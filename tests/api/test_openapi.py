@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,8 @@ OPERATIONS = {
     "get_health",
     "get_readiness",
 }
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
@@ -98,3 +101,9 @@ def test_every_example_is_answered_as_documented(
         assert answer.headers["content-type"].partition(";")[0] in media_types, path
         sent += 1
     assert sent == len(OPERATIONS)
+
+
+def test_the_readme_lists_every_route(document: dict[str, Any]) -> None:
+    text = README.read_text(encoding="utf-8")
+    for method, path, _ in operations(document):
+        assert f"{method} {path}" in text, f"the README does not have `{method} {path}`"
