@@ -57,6 +57,11 @@ def claim_interrupted(connection: Connection, epoch: int) -> Claim | None:
         .values(state=TrialState.RUNNING)
         .returning(trial.c.id)
     ).all()
+    if not live:  # cancelled while we took the stack
+        connection.execute(
+            update(stack).where(stack.c.id == picked).values(state=StackState.CLOSED)
+        )
+        return None
     return _claim(connection, row, frozenset(live))
 
 

@@ -119,7 +119,7 @@ def journal_mode() -> str:
 
 def _sqlite_writer(url: URL) -> Engine:
     engine = _sqlite_engine(
-        sqlite_path(url), "rwc", (f"journal_mode={journal_mode()}", *SQLITE_PRAGMAS)
+        sqlite_path(url), "rwc", (*SQLITE_PRAGMAS, f"journal_mode={journal_mode()}")
     )
     _on_begin(engine, "BEGIN IMMEDIATE")
     return engine
@@ -139,7 +139,7 @@ def sqlite_path(url: URL) -> Path:
 
 def sqlite_migrator(url: URL) -> Engine:
     """An engine for changing the schema: foreign keys off, since tables may be rebuilt."""
-    pragmas = (f"journal_mode={journal_mode()}", "synchronous=FULL", "busy_timeout=30000")
+    pragmas = ("busy_timeout=30000", "synchronous=FULL", f"journal_mode={journal_mode()}")
     engine = _sqlite_engine(sqlite_path(url), "rwc", pragmas)
     _on_begin(engine, "BEGIN IMMEDIATE")
     return engine

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from sweeper.storage.idempotency import upsert
-from sweeper.storage.tables import DEAD, point, trial
+from sweeper.storage.tables import DEAD, point, sweep, trial
 from sweeper.trials import TrialState
+
+T = TypeVar("T")
 
 _DEAD = (TrialState.FAILED, TrialState.CANCELLED)
 _CHUNK = 500
@@ -143,9 +145,25 @@ def _repoint(connection: Connection, ids: Mapping[str, int]) -> None:
         )
         moves += [{"dead": row.id, "live": ids[row.fingerprint]} for row in dead]
     if moves:
+        _lock_sweeps(connection, [move["dead"] for move in moves])
         statement = update(point).where(point.c.trial_id == bindparam("dead"))
         connection.execute(statement.values(trial_id=bindparam("live")), moves)
 
 
-def _chunks(values: Sequence[str]) -> list[Sequence[str]]:
+def _lock_sweeps(connection: Connection, dead: Sequence[int]) -> None:
+    """Lock the sweeps whose points move: their intent decides on the demand for the live trials."""
+    found: set[int] = set()
+    for chunk in _chunks(dead):
+        found.update(
+            connection.scalars(select(point.c.sweep_id).where(point.c.trial_id.in_(chunk)))
+        )
+    connection.execute(
+        select(sweep.c.id)
+        .where(sweep.c.id.in_(found))
+        .order_by(sweep.c.id)
+        .with_for_update(key_share=True)
+    ).all()
+
+
+def _chunks(values: Sequence[T]) -> list[Sequence[T]]:
     return [values[i : i + _CHUNK] for i in range(0, len(values), _CHUNK)]

@@ -77,7 +77,9 @@ def take_over(connection: Connection, seen: DispatcherRow | None, owner: Owner) 
 
 
 def _return_all(connection: Connection, epoch: int) -> None:
-    older = (stack.c.state == StackState.RUNNING) & (stack.c.epoch < epoch)
+    # Interrupted stacks too: those whose members were all cancelled meanwhile are closed.
+    waiting = stack.c.state == StackState.PENDING
+    older = waiting | ((stack.c.state == StackState.RUNNING) & (stack.c.epoch < epoch))
     ids = connection.scalars(
         select(stack.c.id).where(older).order_by(stack.c.id).with_for_update(key_share=True)
     ).all()
@@ -105,7 +107,5 @@ def _return_all(connection: Connection, epoch: int) -> None:
         .values(ended_at=datetime.now(UTC), end_reason=reason)
     )
     sweeps = sweeps_of(connection, members)
-    data = {"stacks": list(ids), "epoch": epoch}
-    write_events(
-        connection, [Draft(sweeps=sweeps, kind=EventKind.RETURNED, message=reason, data=data)]
-    )
+    draft = Draft(sweeps=sweeps, kind=EventKind.RETURNED, message=reason, data={"epoch": epoch})
+    write_events(connection, [draft])

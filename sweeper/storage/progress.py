@@ -52,7 +52,8 @@ def record(
 def _upsert_metrics(connection: Connection, rows: Sequence[MetricRow]) -> None:
     """One statement: the last of equal keys wins, as PostgreSQL refuses to write a row twice."""
     unique = {
-        (r.trial_id, r.key, r.step): (r.trial_id, r.key, r.step, r.value, str(r.kind)) for r in rows
+        (r.trial_id, r.key, r.step): (r.trial_id, r.key, r.step, _finite(r.value), str(r.kind))
+        for r in rows
     }
     statement = _METRIC[connection.dialect.name] + _UPSERT
     ordered = [unique[key] for key in sorted(unique)]
@@ -85,6 +86,8 @@ def accept(
     if held is None:
         return False
     outcome = Outcome(result.outcome)
+    final_loss = _finite(result.final_loss)
+    assert (outcome is Outcome.FINITE) == (final_loss is not None), "finite means a final loss"
     changed = connection.execute(
         update(trial)
         .where(
@@ -95,7 +98,7 @@ def accept(
         .values(
             state=TrialState.DONE,
             outcome=outcome,
-            final_loss=_finite(result.final_loss) if outcome is Outcome.FINITE else None,
+            final_loss=final_loss,
             best_loss=_finite(result.best_loss),
             train_loss=_finite(result.train_loss),
             initial_loss=_finite(result.initial_loss),

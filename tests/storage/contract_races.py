@@ -8,8 +8,9 @@ from typing import TypeVar
 from sqlalchemy import create_engine, text
 
 from sweeper.errors import Conflict, Fenced
-from sweeper.storage.records import Claim, IdempotentRequest, MetricRow
+from sweeper.storage.records import Claim, IdempotentRequest, MetricRow, Submission
 from sweeper.storage.store import Store
+from sweeper.trials import Expansion
 from tests.storage.builders import (
     OWNER,
     Trained,
@@ -188,6 +189,45 @@ class RaceContract:
         together(work)
         states = [counts(store, sweep.sweep_id) for sweep in sweeps[1::2]]
         assert states == [{"cancelled": 1}] * (THREADS // 2)
+        assert store.results.integrity() == []
+
+    def test_submits_that_revive_points_against_cancels(self, store: Store) -> None:
+        epoch = take_over(store)
+        for turn in range(5):
+            plans = [expansion(values=(turn + 0.1 * (i + 1),)) for i in range(THREADS // 2)]
+            sweeps = [submit(store, plan, priority=5) for plan in plans]
+            store.queue.reject(epoch, [t.id for t in store.queue.free_trials()], "too big")
+
+            def work(
+                number: int, plans: list[Expansion] = plans, sweeps: list[Submission] = sweeps
+            ) -> None:
+                if number % 2:
+                    store.sweeps.cancel(sweeps[number // 2].sweep_id)
+                else:
+                    submit(store, plans[number // 2])
+
+            together(work)
+            assert store.results.integrity() == []
+            for trial in store.queue.free_trials():
+                assert trial.demand == 0
+                store.queue.reject(epoch, [trial.id], "too big")
+
+    def test_claims_of_interrupted_stacks_against_cancels(self, store: Store) -> None:
+        sweeps = [submit(store, expansion(values=(0.1 * (i + 1),))) for i in range(THREADS)]
+        epoch = take_over(store)
+        for trial in store.queue.free_trials():
+            store.queue.claim_new(epoch, [trial.id], 1)
+        epoch = take_over(store)
+
+        def work(number: int) -> Claim | None:
+            if number % 2:
+                store.sweeps.cancel(sweeps[number].sweep_id)
+                store.sweeps.cancel(sweeps[number - 1].sweep_id)
+                return None
+            return store.queue.claim_interrupted(epoch)
+
+        for claim in together(work):
+            assert claim is None or any(member.live for member in claim.members)
         assert store.results.integrity() == []
 
     def test_events_can_be_followed(self, store: Store) -> None:
