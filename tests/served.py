@@ -3,7 +3,6 @@
 import atexit
 import functools
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -33,21 +32,19 @@ class Served:
     process: "subprocess.Popen[str]"
 
 
-def start(home: Path, *options: str) -> Served:
-    """Start `sweeper serve` on a free port; it ends with this process at the latest."""
-    read_end, write_end = os.pipe()
-    command = ["serve", "--port", "0", "--data", str(home), "--parent-fd", str(read_end)]
+def start(home: Path, *options: str, command: str = "serve") -> Served:
+    """Start `sweeper serve` (or `api`) on a free port; it answers when this returns."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "sweeper.cli", *command, "--json", *options],
+        [
+            *(sys.executable, "-m", "sweeper.cli", command),
+            *("--port", "0", "--data", str(home), "--json", *options),
+        ],
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        pass_fds=[read_end],
     )
-    os.close(read_end)
-    os.set_inheritable(write_end, False)
     assert process.stdout is not None
     announced = ""
     while not announced.endswith("}\n"):
@@ -55,7 +52,10 @@ def start(home: Path, *options: str) -> Served:
         assert line, f"the service ended: see {home / 'logs'}"
         announced += line
     process.stdout.close()
-    return Served(url=json.loads(announced)["url"], home=home, process=process)
+    served = Served(url=json.loads(announced)["url"], home=home, process=process)
+    with Client(served.url) as client:
+        client.health()
+    return served
 
 
 def stop(served: Served) -> int:

@@ -1,0 +1,27 @@
+# One image for every process of the service. For CUDA: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
+FROM python:3.11-slim-bookworm
+
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+RUN useradd --create-home --uid 10001 sweeper \
+    && mkdir /data \
+    && chown sweeper:sweeper /data
+
+WORKDIR /opt/sweeper
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY trainers trainers
+COPY sweeper sweeper
+COPY api api
+COPY migrations migrations
+# The package is not copied into site-packages: alembic finds its scripts beside pyproject.toml.
+RUN pip install --no-cache-dir -c constraints.txt --extra-index-url "$TORCH_INDEX" -e .
+
+USER sweeper
+ENV SWEEPER_DATA=/data \
+    OMP_NUM_THREADS=1 \
+    RAY_AUTH_MODE=token \
+    RAY_USAGE_STATS_ENABLED=0
+VOLUME /data
+EXPOSE 8000
+ENTRYPOINT []
+CMD ["sweeper", "serve", "--host", "0.0.0.0", "--trusted-network"]
