@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, 2 for bad input, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
+        if options.threads < 1:
+            raise ValueError(f"threads >= 1 must hold, but got threads={options.threads}")
         torch.set_num_threads(options.threads)
         configs = _configs(options)
         run = StackRun(configs, data_dir=options.data_dir, device=options.device)
@@ -111,7 +113,7 @@ def _configs(options: argparse.Namespace) -> list[TrainConfig]:
         prepare_embedded(options.data_dir) if prepared else dataset(options.data_dir, options.data)
     )
     model = scale.model(data.vocabulary, architecture.qk_norm)
-    batch_size = options.batch_size or scale.batch_size
+    batch_size = scale.batch_size if options.batch_size is None else options.batch_size
     seeds = _spread("seed", options.seeds, len(members))
     return [
         TrainConfig(

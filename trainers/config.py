@@ -210,6 +210,8 @@ class Scale:
 
     def default_steps(self, model: ModelConfig, batch_size: int) -> int:
         """Steps of a run that says nothing about its length, at least one."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size >= 1 must hold, but got batch_size={batch_size}")
         if self.steps is not None:
             return max(1, round(self.steps * self.batch_size / batch_size))
         tokens = self.tokens_per_parameter * model.num_parameters(embeddings=False)

@@ -218,6 +218,7 @@ class StackRun:
         shared = {} if prepare is None else prepare(grads, self._states, values)
         peak_lr = self._hyperparameters["lr"]
         decay = self._hyperparameters["weight_decay"] / peak_lr
+        lr, peak_lr, decay = (rate.to(self._flat.dtype) for rate in (lr, peak_lr, decay))
         return {
             role: Context(self._step, lr, peak_lr, decay, role, shared)
             for role in (None, *self._roles.values())

@@ -33,9 +33,8 @@ def linear_add(residual_KMF: Tensor, x_KMD: Tensor, weight_KDF: Tensor) -> Tenso
 
 def embedding(ids_KM: Tensor, table_KVD: Tensor) -> Tensor:
     """The rows of each trial's own table, `(K, M, D)`."""
-    K, V, _ = table_KVD.shape
-    first_row_K1 = torch.arange(0, K * V, V, device=ids_KM.device)[:, None]
-    return functional.embedding(ids_KM + first_row_K1, table_KVD.reshape(K * V, -1))
+    trial_K1 = torch.arange(len(table_KVD), device=ids_KM.device)[:, None]
+    return table_KVD[trial_K1, ids_KM]
 
 
 def standardize(x_KMD: Tensor) -> Tensor:

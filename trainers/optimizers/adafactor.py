@@ -1,5 +1,7 @@
 """Adafactor as the study has it: Adam with a factored second average."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -57,12 +59,17 @@ def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Opti
             "column": torch.zeros_like(value[:, 0]),
         }
 
+    @lru_cache(maxsize=1)
+    def corrections(step: int) -> tuple[PerTrial, PerTrial]:
+        root = (1 - beta2**step) ** 0.5
+        return root / (1 - momentum**step), eps * root
+
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        factor, corrected_eps = corrections(context.step)
         m = average(state["m"], grad, momentum)
         moments = _averages(grad.square(), state, beta2, context.role)
-        root = (1 - beta2**context.step) ** 0.5
-        denominator = _root(moments, context.role).add_(per_trial(eps * root, value))
-        direction = m * per_trial(root / (1 - momentum**context.step), value)
+        denominator = _root(moments, context.role).add_(per_trial(corrected_eps, value))
+        direction = m * per_trial(factor, value)
         return direction.div_(denominator), state | {"m": m, **moments}
 
     return Optimizer(init, update)

@@ -48,7 +48,7 @@ class ParamRole(StrEnum):
 
 @dataclass(frozen=True)
 class Context:
-    """What an update may know besides its own tensor. Per-trial fields are float64, `(K,)`.
+    """What an update may know besides its own tensor. Per-trial fields are `(K,)`.
 
     `step` counts from 1. `decay` is the coefficient of decoupled decay: `weight_decay / peak_lr`,
     the study's "independent" convention, so that a step at peak shrinks weights by `weight_decay`

@@ -22,6 +22,7 @@ class Case:
     rule: Callable[..., Callable[[Matrix], Matrix]]
     hyperparameters: Mapping[str, tuple[float, float]]
     scale: int
+    golden_lrs: tuple[float, float]
     golden: tuple[float, float]
     vector_rule: Callable[..., Callable[[Matrix], Matrix]] | None = field(default=None)
 
@@ -141,9 +142,30 @@ def signum(rows: int, columns: int, *, momentum: float) -> Callable[[Matrix], Ma
 ADAM = {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99), "eps": (1e-15, 1e-3)}
 
 CASES: dict[str, Case] = {
-    "sgd": Case(sgd, {"momentum": (0.98, 0.0)}, scale=1, golden=(0.0, 0.0)),
-    "adamw": Case(adamw, ADAM, scale=0, golden=(0.0, 0.0)),
-    "adafactor": Case(adafactor, ADAM, scale=0, golden=(0.0, 0.0), vector_rule=adafactor_vector),
-    "lion": Case(lion, {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99)}, scale=0, golden=(0.0, 0.0)),
-    "signum": Case(signum, {"momentum": (0.9, 0.5)}, scale=0, golden=(0.0, 0.0)),
+    "sgd": Case(
+        sgd, {"momentum": (0.98, 0.0)}, scale=1, golden_lrs=(0.03, 0.1), golden=(4.24024, 2.33396)
+    ),
+    "adamw": Case(adamw, ADAM, scale=0, golden_lrs=(3e-3, 1e-2), golden=(3.85146, 2.59884)),
+    "adafactor": Case(
+        adafactor,
+        ADAM,
+        scale=0,
+        golden_lrs=(3e-3, 1e-2),
+        golden=(3.78596, 2.54356),
+        vector_rule=adafactor_vector,
+    ),
+    "lion": Case(
+        lion,
+        {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99)},
+        scale=0,
+        golden_lrs=(1e-3, 3e-3),
+        golden=(4.33659, 3.40673),
+    ),
+    "signum": Case(
+        signum,
+        {"momentum": (0.9, 0.5)},
+        scale=0,
+        golden_lrs=(1e-3, 3e-3),
+        golden=(4.32993, 3.36509),
+    ),
 }
