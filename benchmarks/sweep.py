@@ -1,0 +1,190 @@
+"""The demo's sweep through the service, through plain Ray Tune, and with no orchestration at all.
+
+Same trials, same machine, alternating. Prints a table, and JSON on the last line. Walls are from
+the submission to the last result, with the service and both Ray clusters already up.
+"""
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sweeper.service import Service
+from sweeper.stacking import Machine, plan
+from sweeper.storage.records import FreeTrial
+from sweeper.storage.store import Store, open_store
+from sweeper.trials import SweepState
+from trainers.config import from_dict, stack_key
+
+POLL_S = 0.05
+DISPATCHER = (
+    "import sys; from pathlib import Path; from sweeper.dispatch.dispatcher import run;"
+    "sys.exit(run(sys.argv[1], Path(sys.argv[2]), cpus=int(sys.argv[3])))"
+)
+
+
+@contextmanager
+def service(home: Path, cpus: int) -> Iterator[Store]:
+    """A dispatcher in a process of its own, warm."""
+    url = f"sqlite:///{home}/sweeper.db"
+    with open_store(url) as store:
+        command = [sys.executable, "-c", DISPATCHER, url, str(home), str(cpus)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            body = {
+                "name": "warm",
+                "axis": {"parameter": "lr", "values": [0.001 * n for n in range(1, cpus + 1)]},
+                "optimizers": ["adamw"],
+                "scales": ["nano"],
+                "base": {"steps": 1},
+            }
+            finish(store, Service(store, home / "datasets").submit(body).sweep_id)
+            yield store
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def finish(store: Store, sweep_id: str) -> None:
+    """Wait until a sweep has ended."""
+    open_states = {SweepState.QUEUED, SweepState.RUNNING, SweepState.PAUSED}
+    while store.sweeps.get(sweep_id).state in open_states:
+        time.sleep(POLL_S)
+
+
+def through_service(store: Store, home: Path, body: dict[str, Any]) -> dict[str, Any]:
+    """Wall, losses and configurations, in the order of the points."""
+    started = time.monotonic()
+    sweep_id = Service(store, home / "datasets").submit(body | {"fresh": True}).sweep_id
+    finish(store, sweep_id)
+    wall_s = time.monotonic() - started
+    points = store.results.points(sweep_id)
+    losses = [None if math.isnan(loss) else loss for loss in points["final_loss"].astype(float)]
+    configs = [json.loads(text) for text in points["config"]]
+    return {
+        "wall_s": wall_s,
+        "losses": losses,
+        "configs": configs,
+        "busy_s": float(points["busy_s"].sum()),
+    }
+
+
+def through_plain_tune(home: Path, configs: Sequence[dict[str, Any]], cpus: int) -> dict[str, Any]:
+    """Wall and losses of the same trials in `benchmarks/plain.py`."""
+    asked = {"configs": configs, "cpus": cpus, "data_dir": str(home / "datasets")}
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("plain.py"))],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def without_orchestration(home: Path, configs: Sequence[dict[str, Any]], cpus: int) -> float:
+    """Wall of the planner's stacks in bare processes, from the first step to the last."""
+    free = [
+        FreeTrial(id=n, stack_key=stack_key(from_dict(plain)), config=plain, demand=0)
+        for n, plain in enumerate(configs)
+    ]
+    context = multiprocessing.get_context("spawn")
+    waiting, barrier = context.Queue(), context.Barrier(cpus + 1)
+    for stack in plan(free, Machine(cpus=cpus)):
+        waiting.put([configs[n] for n in stack.trial_ids])
+    for _ in range(cpus):
+        waiting.put(None)
+    workers = [
+        context.Process(target=train_all, args=(waiting, barrier, home / "datasets"))
+        for _ in range(cpus)
+    ]
+    for worker in workers:
+        worker.start()
+    barrier.wait()
+    started = time.monotonic()
+    for worker in workers:
+        worker.join()
+    return time.monotonic() - started
+
+
+def train_all(waiting: Any, barrier: Any, data_dir: Path) -> None:
+    """One bare worker."""
+    import torch
+
+    from trainers.loop import train
+
+    torch.set_num_threads(1)
+    barrier.wait()
+    while (configs := waiting.get()) is not None:
+        for _ in train([from_dict(plain) for plain in configs], data_dir=data_dir):
+            pass
+
+
+def largest_difference(a: Sequence[float | None], b: Sequence[float | None]) -> float:
+    """Between losses that are finite in both."""
+    pairs = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
+    return max((abs(x - y) for x, y in pairs), default=math.nan)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--cpus", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    import yaml
+
+    import sweeper
+
+    preset = Path(sweeper.__file__).with_name("presets") / "demo.yaml"
+    body = yaml.safe_load(preset.read_text())["sweep"] | {"base": {"steps": options.steps}}
+    rounds = []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        with service(home, options.cpus) as store:
+            for _ in range(options.rounds):
+                ours = through_service(store, home, body)
+                plain = through_plain_tune(home, ours["configs"], options.cpus)
+                limit_s = without_orchestration(home, ours["configs"], options.cpus)
+                rounds.append(summary(ours, plain, limit_s, options.cpus))
+                table(rounds[-1])
+    print(json.dumps({"trials": len(ours["losses"]), "cpus": options.cpus, "rounds": rounds}))
+
+
+def summary(
+    ours: dict[str, Any], plain: dict[str, Any], limit_s: float, cpus: int
+) -> dict[str, float]:
+    """The figures of one round."""
+    return {
+        "service_s": ours["wall_s"],
+        "plain_tune_s": plain["wall_s"],
+        "ratio": plain["wall_s"] / ours["wall_s"],
+        "limit_s": limit_s,
+        "share_of_limit": limit_s / ours["wall_s"],
+        "device_busy_share": ours["busy_s"] / (cpus * ours["wall_s"]),
+        "largest_loss_difference": largest_difference(ours["losses"], plain["losses"]),
+        "diverged_service": ours["losses"].count(None),
+        "diverged_plain_tune": plain["losses"].count(None),
+    }
+
+
+def table(figures: dict[str, float]) -> None:
+    """One line per figure."""
+    for name, value in figures.items():
+        print(f"{name.replace('_', ' '):>26}  {value:.4g}")
+
+
+if __name__ == "__main__":
+    main()
