@@ -143,7 +143,7 @@ ADAM = {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99), "eps": (1e-15, 1e-3)}
 
 CASES: dict[str, Case] = {
     "sgd": Case(
-        sgd, {"momentum": (0.98, 0.0)}, scale=1, golden_lrs=(0.03, 0.1), golden=(4.24024, 2.33396)
+        sgd, {"momentum": (0.98, 0.0)}, scale=1, golden_lrs=(0.03, 0.1), golden=(3.29771, 2.33396)
     ),
     "adamw": Case(adamw, ADAM, scale=0, golden_lrs=(3e-3, 1e-2), golden=(3.85146, 2.59884)),
     "adafactor": Case(
