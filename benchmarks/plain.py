@@ -35,6 +35,7 @@ class Block(nn.Module):
         self.heads = model.heads
         self.attention_norm = nn.LayerNorm(width, bias=False)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.qkv.weight.parts = 3  # Factored moments are those of q, of k and of v.
         self.q_norm = nn.LayerNorm(width, bias=False)
         self.k_norm = nn.LayerNorm(width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
@@ -135,13 +136,14 @@ class Factored(torch.optim.Optimizer):
             return (
                 v.lerp_(squares.mean(0, keepdim=True), 1 - self.beta2).sqrt().expand_as(p).clone()
             )
-        row = state.setdefault("row", squares.new_zeros(len(squares)))
-        column = state.setdefault("column", squares.new_zeros(squares.shape[1]))
-        row.lerp_(squares.mean(1), 1 - self.beta2)
-        column.lerp_(squares.mean(0), 1 - self.beta2)
-        mean = row.mean()
+        blocks = squares.view(getattr(p, "parts", 1), -1, squares.shape[1])
+        row = state.setdefault("row", squares.new_zeros(blocks.shape[:2]))
+        column = state.setdefault("column", squares.new_zeros(blocks.shape[::2]))
+        row.lerp_(blocks.mean(2), 1 - self.beta2)
+        column.lerp_(blocks.mean(1), 1 - self.beta2)
+        mean = row.mean(1, keepdim=True)
         share = row / torch.where(mean == 0, 1, mean)
-        return torch.outer(share.sqrt(), column.sqrt())
+        return (share.sqrt()[:, :, None] * column.sqrt()[:, None]).view_as(p)
 
 
 def optimizer(config: TrainConfig, params: Any) -> torch.optim.Optimizer:
