@@ -239,6 +239,7 @@ def _proxy(width: int, layers: int, heads: int, sequence_length: int, batch_size
         sequence_length=sequence_length,
         batch_size=batch_size,
         precision="fp32" if width < 256 else "bf16",
+        eval_sequences=128 if width < 128 else 256,
     )
 
 

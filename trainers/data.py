@@ -27,6 +27,9 @@ TRAIN, VALIDATION, MANIFEST = "train.bin", "validation.bin", "manifest.json"
 CORPUS_BYTES = 6 * 2**20
 """Where the embedded corpus ends: enough for the proxies, written in a moment."""
 
+BLOCK_STEPS = 64
+"""Steps whose order is computed at once: numpy's cost per call is spread over them."""
+
 VALIDATION_SHARE = 16
 """One document in so many is held out."""
 
@@ -104,13 +107,21 @@ class Batches:
         # Trials of one seed read the same batch: it is gathered once.
         self._seeds, self._slots = np.unique(np.array(seeds, np.uint64), return_inverse=True)
         self._batch_size = batch_size
+        self._block, self._order = -1, np.empty(0, np.uint64)
 
     def batch(self, step: int) -> NDArray[np.int64]:
         """Tokens of a step (from 1), `(K, batch_size, window)`."""
-        first = (step - 1) * self._batch_size
-        position = np.arange(first, first + self._batch_size, dtype=np.uint64)
-        chosen = shuffled(position[None], len(self._windows), self._seeds[:, None])
-        return self._windows[chosen].astype(np.int64)[self._slots]
+        block, row = divmod(step - 1, BLOCK_STEPS)
+        if block != self._block:
+            self._block, self._order = block, self._block_order(block)
+        return self._windows[self._order[:, row]].astype(np.int64)[self._slots]
+
+    def _block_order(self, block: int) -> Tokens:
+        """The windows of a block of steps by distinct seed, `(seeds, BLOCK_STEPS, batch_size)`."""
+        count = BLOCK_STEPS * self._batch_size
+        position = np.arange(block * count, (block + 1) * count, dtype=np.uint64)
+        order = shuffled(position[None], len(self._windows), self._seeds[:, None])
+        return order.reshape(len(self._seeds), BLOCK_STEPS, self._batch_size)
 
 
 def validation_windows(tokens: Tokens, count: int, window: int) -> Tokens:

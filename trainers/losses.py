@@ -43,7 +43,8 @@ class _TrainingLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (grad_KMV,) = ctx.saved_tensors
-        return (grad_KMV * grads[0][:, None, None]).to(ctx.dtype), None, None
+        # In place: nobody else reads it. Autograd refuses to come here twice without retain_graph.
+        return grad_KMV.mul_(grads[0][:, None, None]).to(ctx.dtype), None, None
 
 
 def training_loss(logits_KMV: Tensor, target_KM: Tensor, z_loss_K: Tensor) -> tuple[Tensor, Tensor]:
