@@ -11,11 +11,15 @@ import pandas as pd
 
 from api.frames import rows
 from api.health import Check
+from api.pages import words
 from api.pages.contexts import CurveRow, ListRow, RouteRow, SweepPage, TrialPage
-from api.pages.progress import ENDED, progress, time_left_s
+from api.pages.progress import ENDED, Work, progress, time_left_s
+from sweeper.analysis.curves import Curve
 from sweeper.service import CurvesView
 from sweeper.storage.records import Event, SweepRecord, TrialRecord
 from sweeper.trials import Intent, TrialState
+
+SHOWN_EVENTS = 200
 
 FIRST_SWEEP: Mapping[str, Any] = {
     "name": "first sweep",
@@ -84,17 +88,24 @@ def as_python(base_url: str, spec: Mapping[str, Any]) -> str:
     )
 
 
-def finish_times(results: pd.DataFrame) -> list[datetime]:
-    """When each finished point's trial ended."""
-    found = (row["finished_at"] for row in rows(results[["finished_at"]]))
-    return [when for when in found if when is not None]
+def work(trials: pd.DataFrame) -> list[Work]:
+    """How far each trial of a sweep is."""
+    columns = trials[["step", "finished_at", "config"]]
+    return [
+        Work(
+            step=row["step"],
+            steps=int(json.loads(row["config"])["steps"]),
+            finished_at=row["finished_at"],
+        )
+        for row in rows(columns)
+    ]
 
 
 def sweep_page(
     view: CurvesView,
     *,
     events: Sequence[Event],
-    finished: list[datetime],
+    trials: Sequence[Work],
     tolerance: float,
     warnings: Sequence[Check],
     base_url: str,
@@ -106,10 +117,12 @@ def sweep_page(
         sweep=sweep,
         progress=progress(sweep),
         ended=sweep.state in ENDED,
-        time_left_s=time_left_s(sweep, finished, datetime.now(UTC)),
+        time_left_s=time_left_s(sweep, trials, datetime.now(UTC)),
         curves=[CurveRow(curve=curve, numbers=numbers) for curve, numbers in pairs],
-        events=events,
+        events=events[-SHOWN_EVENTS:],
+        num_events=len(events),
         newest_event=events[-1].id if events else 0,
+        points=_points_in_words(view.curves),
         actions=_actions(sweep),
         tolerance=tolerance,
         one_seed=all(total < 2 for curve in view.curves for total in curve.total),
@@ -117,6 +130,16 @@ def sweep_page(
         as_curl=as_curl(base_url, sweep.spec),
         as_python=as_python(base_url, sweep.spec),
     )
+
+
+def _points_in_words(curves: Sequence[Curve]) -> dict[str, str]:
+    """By trial: the curve, value and seed that it is in this sweep."""
+    return {
+        seed.trial_id: f"{curve.label} at {words.value(value)}, seed {seed.seed}"
+        for curve in curves
+        for value, seeds in zip(curve.values, curve.losses, strict=True)
+        for seed in seeds
+    }
 
 
 def _actions(sweep: SweepRecord) -> list[str]:

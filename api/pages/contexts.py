@@ -57,7 +57,11 @@ class SweepPage:
     time_left_s: float | None
     curves: Sequence[CurveRow]
     events: Sequence[Event]
+    """The newest, oldest first."""
+    num_events: int
     newest_event: int
+    points: Mapping[str, str]
+    """What each trial is in this sweep, in words."""
     actions: Sequence[str]
     tolerance: float
     one_seed: bool

@@ -1,6 +1,6 @@
 """How far a sweep is and how long it will take. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,15 +60,25 @@ def progress(sweep: SweepRecord) -> Progress:
     )
 
 
-def time_left_s(sweep: SweepRecord, finished: list[datetime], now: datetime) -> float | None:
-    """Seconds until the end at the pace so far; None before there is a pace, and after the end.
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A trial of a running sweep: optimizer steps behind it, all of its steps, its end if any."""
 
-    Points that were there before the sweep cost it nothing, so they set no pace.
+    step: int
+    steps: int
+    finished_at: datetime | None
+
+
+def time_left_s(sweep: SweepRecord, trials: Sequence[Work], now: datetime) -> float | None:
+    """Seconds until the end at the pace so far, in steps; None while there is no pace.
+
+    Trials that were there before the sweep cost it nothing, so they set no pace.
     """
     if sweep.state is not SweepState.RUNNING:
         return None
-    own = [when for when in finished if when >= sweep.created_at]
-    left = progress(sweep).running + progress(sweep).queued
-    if not own or not left:
+    own = [w for w in trials if w.finished_at is None or w.finished_at >= sweep.created_at]
+    behind = sum(w.steps if w.finished_at is not None else min(w.step, w.steps) for w in own)
+    ahead = sum(w.steps for w in own) - behind
+    if not behind or not ahead:
         return None
-    return max(0.0, (now - sweep.created_at).total_seconds()) / len(own) * left
+    return max(0.0, (now - sweep.created_at).total_seconds()) / behind * ahead

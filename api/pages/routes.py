@@ -12,6 +12,7 @@ from api.pages import build, form
 from api.pages.contexts import ListPage, RoutesPage
 from api.pages.render import page
 from sweeper.service import Service
+from sweeper.storage.records import Event
 from sweeper.trials import SweepState
 
 router = APIRouter(include_in_schema=False)
@@ -52,11 +53,14 @@ def sweep(
     tolerance: Annotated[float, Query(gt=0, le=10, allow_inf_nan=False)] = 0.05,
 ) -> HTMLResponse:
     """One sweep, live."""
+    view = service.curves(sweep_id, tolerance)
+    running = view.sweep.state is SweepState.RUNNING
     return page(
         build.sweep_page(
-            service.curves(sweep_id, tolerance),
-            events=service.events(sweep_id),
-            finished=build.finish_times(service.results(sweep_id)),
+            view,
+            events=_all_events(service, sweep_id),
+            # Only a running sweep has a time left to tell.
+            trials=build.work(service.store.results.trials(sweep_id)) if running else [],
             tolerance=tolerance,
             warnings=_warnings(service, request),
             base_url=_base_url(request),
@@ -80,6 +84,14 @@ def new(service: ServiceDep) -> HTMLResponse:
 def routes(request: Request) -> HTMLResponse:
     """The REST routes."""
     return page(RoutesPage(routes=build.route_rows(request.app.openapi())))
+
+
+def _all_events(service: Service, sweep_id: str) -> list[Event]:
+    """Every event, read in parts."""
+    found: list[Event] = []
+    while part := service.events(sweep_id, found[-1].id if found else 0):
+        found += part
+    return found
 
 
 def _warnings(service: Service, request: Request) -> list[Check]:

@@ -22,6 +22,8 @@ router = APIRouter(prefix="/sweeps/{sweep_id}", tags=["events"])
 
 POLL_S = 1.0
 PING_S = 15.0
+MOST = 1000
+"""Events of one part; `next` of a list is the `after` of the part that follows."""
 RETRY_MS = 2000
 ENDED = frozenset({SweepState.DONE, SweepState.DONE_WITH_FAILURES, SweepState.CANCELLED})
 
@@ -52,8 +54,11 @@ async def events(
         closing: asyncio.Event = request.app.state.closing
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         return EventSourceResponse(stream(service, sweep.id, start, closing), headers=headers)
-    found = await run_in_threadpool(service.events, sweep_id, start)
-    listing = Listing[EventOut](items=[EventOut.model_validate(event) for event in found])
+    found = await run_in_threadpool(service.events, sweep_id, start, MOST)
+    listing = Listing[EventOut](
+        items=[EventOut.model_validate(event) for event in found],
+        next=str(found[-1].id) if len(found) == MOST else None,
+    )
     return JSONResponse(listing.model_dump(mode="json"))
 
 
@@ -65,7 +70,7 @@ async def stream(
     shown, last_sent = "", time.monotonic()
     while True:
         # Events first: the counts read after them are at least as new.
-        found = await run_in_threadpool(service.events, sweep_id, after)
+        found = await run_in_threadpool(service.events, sweep_id, after, MOST)
         for event in found:
             after = event.id
             body = EventOut.model_validate(event).model_dump_json()
@@ -82,7 +87,8 @@ async def stream(
         if time.monotonic() - last_sent > PING_S:
             last_sent = time.monotonic()
             yield format_sse_event(comment="still here")
-        await _pause(closing, poll_s)
+        if len(found) < MOST:
+            await _pause(closing, poll_s)
 
 
 async def _pause(closing: asyncio.Event, poll_s: float) -> None:

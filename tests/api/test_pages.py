@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from api import static_files
 from api.pages import contexts, words
-from api.pages.progress import Progress, time_left_s
+from api.pages.progress import Progress, Work, time_left_s
 from api.pages.render import FOLDER, environment, template_name
 from sweeper.storage.store import Store
 from sweeper.trials import SweepState, TrialState
@@ -215,9 +215,15 @@ def test_time_left_follows_the_pace_of_its_own_points(
     played.finish(store, epoch, claimed, most=2)
     sweep = store.sweeps.get(sweep_id)
     at = sweep.created_at
-    finished = [at - timedelta(hours=1), at + timedelta(seconds=5), at + timedelta(seconds=10)]
-    assert time_left_s(sweep, finished, at + timedelta(seconds=10)) == 30.0
-    assert time_left_s(sweep, [], datetime.now(UTC)) is None
+    older = Work(step=0, steps=100, finished_at=at - timedelta(hours=1))
+    ended = Work(step=0, steps=100, finished_at=at + timedelta(seconds=5))
+    halfway = Work(step=50, steps=100, finished_at=None)
+    waiting = Work(step=0, steps=100, finished_at=None)
+    now = at + timedelta(seconds=15)
+    assert time_left_s(sweep, [older, ended, halfway, waiting], now) == 15.0
+    assert time_left_s(sweep, [older, waiting], now) is None
+    assert time_left_s(sweep, [ended], now) is None
+    assert "left</span>" in client.get(f"/sweeps/{sweep_id}").text
 
 
 STYLE = (static_files.FOLDER / "style.css").read_text(encoding="utf-8")
