@@ -119,7 +119,7 @@ def journal_mode() -> str:
 
 def _sqlite_writer(url: URL) -> Engine:
     engine = _sqlite_engine(
-        sqlite_path(url), "rwc", (*SQLITE_PRAGMAS, f"journal_mode={journal_mode()}")
+        sqlite_path(url), "rw", (*SQLITE_PRAGMAS, f"journal_mode={journal_mode()}")
     )
     _on_begin(engine, "BEGIN IMMEDIATE")
     return engine
