@@ -1,6 +1,7 @@
 """From records to the contexts of the pages. Pure."""
 
 import json
+import pprint
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from api.pages.contexts import CurveRow, ListRow, RouteRow, SweepPage, TrialPage
 from api.pages.progress import ENDED, Work, progress, time_left_s
 from sweeper.analysis.curves import Curve
 from sweeper.service import CurvesView
+from sweeper.spec import SweepSpec
 from sweeper.storage.records import Event, SweepRecord, TrialRecord
 from sweeper.trials import Intent, TrialState
 
@@ -69,23 +71,27 @@ def first_sweep(base_url: str) -> dict[str, str]:
 
 def as_curl(base_url: str, spec: Mapping[str, Any]) -> str:
     """A submission as a shell command."""
-    body = shlex.quote(json.dumps(spec, ensure_ascii=False))
+    body = shlex.quote(json.dumps(_in_order(spec), ensure_ascii=False, indent=1))
     address = f"{base_url}/api/v1/sweeps"
     return f"curl {address} \\\n  -H 'content-type: application/json' \\\n  -d {body}"
 
 
 def as_python(base_url: str, spec: Mapping[str, Any]) -> str:
     """A submission in Python, and its results as a frame."""
-    # A JSON text read at run time: true, false and null are no Python.
-    body = json.dumps(json.dumps(spec, ensure_ascii=False), ensure_ascii=False)
+    literal = pprint.pformat(_in_order(spec), width=88, sort_dicts=False)
     return (
-        "import json\n\n"
         "from sweeper.client import Client\n\n"
-        f"client = Client({json.dumps(base_url)})\n"
-        f"sweep = client.submit(json.loads({body}))\n"
+        f"client = Client({base_url!r})\n"
+        f"spec = {literal}\n"
+        "sweep = client.submit(spec)\n"
         'client.wait(sweep["id"])\n'
         'print(client.results(sweep["id"]))'
     )
+
+
+def _in_order(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys as the documentation has them; a database may have sorted them."""
+    return {key: spec[key] for key in SweepSpec.model_fields if key in spec}
 
 
 def work(trials: pd.DataFrame) -> list[Work]:

@@ -1,7 +1,10 @@
 """Pages: each template uses exactly the fields of its context, and what users wrote stays text."""
 
+import ast
 import dataclasses
+import json
 import re
+import shlex
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +13,10 @@ from jinja2 import meta, nodes
 from starlette.testclient import TestClient
 
 from api import static_files
-from api.pages import contexts, words
+from api.pages import build, contexts, words
 from api.pages.progress import Progress, Work, time_left_s
 from api.pages.render import FOLDER, environment, template_name
+from sweeper.failures import Failure, FailureKind
 from sweeper.storage.store import Store
 from sweeper.trials import SweepState, TrialState
 from tests.api import played
@@ -125,6 +129,38 @@ def test_a_trial_page_tells_of_divergence(client: TestClient, store: Store, swee
     assert "diverged" in text
     assert "at step 7" in text
     assert "hyperparameters.lr" in text
+
+
+def test_the_request_of_a_sweep_can_be_sent_again(client: TestClient, sweep_id: str) -> None:
+    spec = client.get(f"/api/v1/sweeps/{sweep_id}").json()["spec"]
+    curl = shlex.split(build.as_curl("http://here", spec))
+    assert curl[:2] == ["curl", "http://here/api/v1/sweeps"]
+    assert json.loads(curl[-1]) == SPEC
+    python = ast.parse(build.as_python("http://here", spec))
+    assigned = next(n for n in ast.walk(python) if isinstance(n, ast.Dict))
+    assert ast.literal_eval(assigned) == SPEC
+
+
+def test_a_failed_trial_tells_its_reason(client: TestClient, store: Store, sweep_id: str) -> None:
+    epoch = store.queue.take_over(store.queue.dispatcher(), played.OWNER)
+    claimed = played.claim(store, epoch, most=1)
+    assert claimed is not None
+    failure = Failure(
+        kind=FailureKind.USER_ERROR, message="it broke", traceback="Traceback", log_tail="last line"
+    )
+    store.queue.fail(epoch, claimed.stack_id, claimed.attempt, failure)
+    played.finish_all(store)
+    sweep = client.get(f"/sweeps/{sweep_id}").text
+    assert "7 done, 0 running, 0 queued, 3 diverged, 1 failed of 8" in sweep
+    assert "done with failures" in sweep
+    assert 'data-action="retry"' in sweep
+    rows = client.get(f"/api/v1/sweeps/{sweep_id}/trials?state=failed").json()["items"]
+    text = client.get(f"/trials/{rows[0]['trial_id']}").text
+    assert "user_error: it broke" in text
+    assert "last line" in text
+    retried = client.post(f"/api/v1/sweeps/{sweep_id}/retry").json()
+    assert retried == {"id": sweep_id, "retried": 1}
+    assert client.get(f"/api/v1/sweeps/{sweep_id}").json()["state"] == "running"
 
 
 def test_the_form_offers_every_optimizer_with_its_own_defaults(client: TestClient) -> None:
