@@ -24,7 +24,7 @@ from sweeper.dispatch.messages import Timing
 from sweeper.dispatch.overseer import Overseer
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
-from sweeper.dispatch.stop import Stop, end_with_parent, install_signals
+from sweeper.dispatch.stop import Stop, end_at_deadline, end_with_parent, install_signals
 from sweeper.dispatch.trainable import train_stack
 from sweeper.dispatch.writer import Ended, Writer
 from sweeper.storage.store import Store, open_store
@@ -58,6 +58,7 @@ def run(
         end_with_parent(stop, parent_fd)
     install_signals(stop, supervised=parent_fd is not None)
     with ExitStack() as resources:
+        resources.callback(end_at_deadline(stop))
         store = _opened(store_url, resources)
         epoch = acquire(store.queue, stop)
         if epoch is None:

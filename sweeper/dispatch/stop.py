@@ -5,8 +5,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
+LOOK_S = 1.0
 GRACE_S = 30.0
 """From the first request on; by then running stacks have returned, or the process just ends."""
 
@@ -31,9 +33,6 @@ class Stop:
         if not self._event.is_set():
             self.reason = reason
             self._deadline = time.monotonic() + GRACE_S
-            timer = threading.Timer(GRACE_S, os._exit, args=(1,))
-            timer.daemon = True
-            timer.start()
         self._event.set()
 
     def fenced(self) -> None:
@@ -64,6 +63,25 @@ def install_signals(stop: Stop, *, supervised: bool) -> None:
     """
     signal.signal(signal.SIGTERM, stop.on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else stop.on_signal)
+
+
+def end_at_deadline(stop: Stop) -> Callable[[], None]:
+    """End the process when the grace is over and it has not ended by itself; returns the all-clear.
+
+    A drain can hang on a worker or a database that does not answer; the next dispatcher finds
+    everything that is not done where it was.
+    """
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.is_set():
+            if stop.is_set() and not is_over.wait(GRACE_S):
+                _log.error("the end took longer than %.0f s: ending now", GRACE_S)
+                os._exit(1)
+            is_over.wait(LOOK_S)
+
+    threading.Thread(target=watch, name="deadline", daemon=True).start()
+    return is_over.set
 
 
 def end_with_parent(stop: Stop, parent_fd: int) -> None:

@@ -1,0 +1,154 @@
+"""The searcher's rules, on a real store and without Ray."""
+
+import pickle
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray.tune.search import Searcher
+
+from sweeper.dispatch.cluster import Capacity
+from sweeper.dispatch.messages import Progress, Report, Timing, work_from_json
+from sweeper.dispatch.running import RunningStacks
+from sweeper.dispatch.searcher import StackSearcher, Supply
+from sweeper.dispatch.stop import Stop
+from sweeper.dispatch.writer import Ended, Said, Writer
+from sweeper.failures import Failure, FailureKind
+from sweeper.storage.store import Store
+from tests.storage import builders
+
+
+class Bench:
+    """A searcher and a writer with nothing behind them but a store."""
+
+    def __init__(self, store: Store, folder: Path, cpus: int, *, idle_exit: bool) -> None:
+        self.store, self.stop, self.running = store, Stop(), RunningStacks()
+        self.epoch = builders.take_over(store)
+        self.writer = Writer(store.queue, self.epoch, folder, self.stop)
+        self.supply = Supply(
+            store=store.queue,
+            epoch=self.epoch,
+            running=self.running,
+            writer=self.writer,
+            stop=self.stop,
+            capacity=lambda: Capacity(cpus, 0, 0),
+            data_dir=folder,
+            checkpoint_dir=folder,
+            control="control",
+            timing=Timing(),
+            idle_exit=idle_exit,
+        )
+        self.searcher = StackSearcher(self.supply)
+
+
+@pytest.fixture
+def bench(sqlite_store: Store, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(sqlite_store, tmp_path, 1, idle_exit=True)
+    yield bench
+    bench.writer.close()
+
+
+def _report(bench: Bench, tune_trial_id: str, progress: Progress) -> Report:
+    running = bench.running.get(tune_trial_id)
+    assert running is not None
+    return Report(
+        stack_id=running.claim.stack_id,
+        attempt=running.claim.attempt,
+        progress=progress,
+        step=0,
+        steps=10,
+        host="here",
+        pid=1,
+    )
+
+
+def test_it_claims_what_fits_and_nothing_more(bench: Bench) -> None:
+    builders.submit(bench.store, builders.expansion(seeds=range(10)))
+    config = bench.searcher.suggest("one")
+    assert isinstance(config, dict)
+    work = work_from_json(config["spec"])
+    assert (work.stack_id, work.attempt, len(work.configs)) == (config["stack_id"], 1, 15)
+    assert bench.searcher.suggest("two") is None
+    assert [r.claim.stack_id for r in bench.running.all()] == [config["stack_id"]]
+
+
+def test_interrupted_stacks_come_first_as_they_were(bench: Bench) -> None:
+    first = builders.submit(bench.store)
+    config = bench.searcher.suggest("one")
+    assert isinstance(config, dict)
+    running = bench.running.end("one")
+    assert running is not None
+    bench.writer.put(Ended(running.claim, None, "drained"))
+    while not bench.writer.is_idle():
+        time.sleep(0.01)
+    builders.submit(bench.store, builders.expansion(seeds=(7,)), priority=9)
+    again = bench.searcher.suggest("two")
+    assert isinstance(again, dict)
+    assert (again["stack_id"], again["attempt"]) == (config["stack_id"], 2)
+    assert builders.counts(bench.store, first.sweep_id) == {"pending": 3}
+
+
+def test_stopping_finishes_at_once_and_before_any_claim(bench: Bench) -> None:
+    builders.submit(bench.store)
+    bench.stop.drain("test")
+    assert bench.searcher.suggest("one") == Searcher.FINISHED
+    assert bench.running.all() == ()
+
+
+def test_nothing_left_to_do_finishes_when_asked_to_exit_idle(bench: Bench) -> None:
+    assert bench.searcher.suggest("one") == Searcher.FINISHED
+    assert bench.searcher.was_idle
+
+
+def test_a_tuner_that_has_grown_finishes_when_nothing_runs(bench: Bench) -> None:
+    builders.submit(bench.store)
+    searcher = StackSearcher(bench.supply, max_trials=1)
+    assert isinstance(searcher.suggest("one"), dict)
+    assert searcher.suggest("two") is None
+    bench.running.end("one")
+    assert searcher.suggest("three") == Searcher.FINISHED
+
+
+def test_a_fenced_dispatcher_claims_nothing_and_stops(bench: Bench) -> None:
+    builders.submit(bench.store)
+    builders.take_over(bench.store)
+    assert bench.searcher.suggest("one") == Searcher.FINISHED
+    assert bench.stop.is_fenced
+
+
+def test_a_broken_database_is_nothing_pending(sqlite_store: Store, tmp_path: Path) -> None:
+    bench = Bench(sqlite_store, tmp_path, 2, idle_exit=True)
+    builders.submit(bench.store, builders.expansion(seeds=range(10)))
+    assert isinstance(bench.searcher.suggest("one"), dict)
+    bench.store.close()
+    for path in tmp_path.glob("sweeper.db*"):
+        path.write_bytes(b"no database at all" * 1000)
+    assert bench.searcher.suggest("two") is None
+    assert not bench.stop.is_set()
+    bench.writer.close()
+
+
+def test_completing_twice_and_pickling_are_harmless(bench: Bench) -> None:
+    builders.submit(bench.store)
+    bench.searcher.suggest("one")
+    bench.searcher.on_trial_complete("one", result=None, error=True)
+    bench.searcher.on_trial_complete("one", result=None, error=True)
+    pickle.dumps(bench.searcher)
+
+
+def test_a_failure_reaches_the_database_with_its_words(bench: Bench) -> None:
+    sweep = builders.submit(bench.store, builders.expansion(values=(0.1,)))
+    bench.searcher.suggest("one")
+    started = _report(bench, "one", Progress.STARTED)
+    running = bench.running.heard("one", started)
+    assert running is not None
+    bench.writer.put(Said(running.claim, "one", started))
+    failure = Failure(kind=FailureKind.USER_ERROR, message="it broke", log_tail="last words")
+    bench.writer.put(Ended(running.claim, failure))
+    while not bench.writer.is_idle():
+        time.sleep(0.01)
+    assert builders.counts(bench.store, sweep.sweep_id) == {"failed": 1}
+    record = bench.store.results.trial(builders.public_ids(bench.store, sweep.sweep_id)[0])
+    assert (record.failure, record.attempts[0].log_tail) == ("user_error", "last words")
+    assert record.attempts[0].tune_trial_id == "one"
