@@ -248,8 +248,8 @@ class Client:
             for event in httpx2.EventSource(answer):
                 if event.event == "bye":
                     return
-                # Progress is a state, not an event: it has no id to go on from.
-                if event.event != "progress":
+                # Progress is a state and `retry` a setting: neither has an id to go on from.
+                if event.event != "progress" and event.data:
                     yield int(event.id), json.loads(event.data)
 
     def _change(self, sweep_id: str, verb: str) -> Json:

@@ -3,6 +3,7 @@
 import atexit
 import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,17 +35,22 @@ class Served:
 
 def start(home: Path, *options: str, command: str = "serve") -> Served:
     """Start `sweeper serve` (or `api`) on a free port; it answers when this returns."""
+    read_end, _ = os.pipe()
+    # Should this process be killed, its end of the pipe closes, and the service ends too.
+    parent = ["--parent-fd", str(read_end)] if command == "serve" else []
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "sweeper.cli", command),
-            *("--port", "0", "--data", str(home), "--json", *options),
+            *("--port", "0", "--data", str(home), "--json", *parent, *options),
         ],
+        pass_fds=[read_end],
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    os.close(read_end)
     assert process.stdout is not None
     announced = ""
     while not announced.endswith("}\n"):

@@ -15,7 +15,7 @@ def environment() -> dict[str, str]:
 
 
 def run_sweeper(
-    *arguments: str, cwd: Path, stdin: str | None = None
+    *arguments: str, cwd: Path, stdin: str | None = None, timeout_s: float = TIMEOUT_S
 ) -> "subprocess.CompletedProcess[str]":
     """The command with these arguments, to its end."""
     return subprocess.run(
@@ -25,6 +25,6 @@ def run_sweeper(
         input=stdin or "",
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
     )

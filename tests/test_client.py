@@ -1,0 +1,200 @@
+"""The Python client, against a real service and against one that misbehaves."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from sweeper.client import Client, Json, Refused, Retries, TimedOut, Unreachable
+from sweeper.errors import InvalidRequest, KeyReused, NotFound, Unavailable
+from tests.served import TINY, finished_sweep, service
+
+QUICK = Retries(attempts=3, first_pause_s=0.001)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with Client(service().url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sweep_id() -> str:
+    return finished_sweep()
+
+
+@pytest.mark.ray
+def test_one_key_submits_once(client: Client) -> None:
+    first = client.submit(TINY, idempotency_key="test-client")
+    assert client.submit(TINY, idempotency_key="test-client")["id"] == first["id"]
+    assert client.submit(TINY)["id"] != first["id"]
+    with pytest.raises(KeyReused):
+        client.submit(TINY | {"name": "other"}, idempotency_key="test-client")
+
+
+@pytest.mark.ray
+def test_lists_are_read_to_their_end(client: Client, sweep_id: str) -> None:
+    client.submit(TINY)
+    one_by_one = [sweep["id"] for sweep in client.sweeps(limit=1)]
+    assert len(one_by_one) == len(set(one_by_one)) >= 2
+    assert sweep_id in one_by_one
+    assert sweep_id in [sweep["id"] for sweep in client.sweeps(state="done", search="tiny")]
+
+
+@pytest.mark.ray
+def test_results_curves_and_figure_tell_the_same(client: Client, sweep_id: str) -> None:
+    frame = client.results(sweep_id)
+    curves = client.curves(sweep_id)
+    assert len(frame) == len(client.trials(sweep_id)) == 6
+    assert client.trials(sweep_id, state="failed") == []
+    for curve in curves:
+        lowest = frame[frame["label"] == curve["label"]]["final_loss"].min()
+        assert curve["stability"]["best_loss"] == lowest
+        assert client.stability(sweep_id)[curve["label"]] == curve["stability"]
+    names = {trace.get("name") for trace in client.figure(sweep_id)["data"]}
+    assert {"adamw", "sgd"} <= names
+    assert "plotly" in client.figure_html(sweep_id)
+
+
+@pytest.mark.ray
+def test_events_are_read_to_the_end_of_the_sweep(client: Client, sweep_id: str) -> None:
+    events = list(client.events(sweep_id))
+    ids = [event["id"] for event in events]
+    assert ids == sorted(set(ids))
+    assert [event["kind"] for event in events].count("trial_done") == 6
+    assert [event["id"] for event in client.events(sweep_id, after=ids[2])] == ids[3:]
+
+
+@pytest.mark.ray
+def test_wait_shows_every_look_and_gives_up_in_time(client: Client) -> None:
+    seen: list[Json] = []
+    long = client.submit(TINY | {"base": {"steps": 5000}, "priority": -100})
+    with pytest.raises(TimedOut, match=long["id"]):
+        client.wait(long["id"], timeout_s=0, progress=seen.append)
+    assert [sweep["id"] for sweep in seen] == [long["id"]]
+    assert client.pause(long["id"])["intent"] == "paused"
+    assert client.resume(long["id"])["intent"] == "active"
+    assert client.cancel(long["id"])["state"] == "cancelled"
+    assert client.wait(long["id"])["points"]["cancelled"] == 6
+
+
+@pytest.mark.ray
+def test_errors_have_their_types(client: Client) -> None:
+    with pytest.raises(NotFound):
+        client.sweep("nothing")
+    with pytest.raises(NotFound):
+        client.trial("a/../b")
+    with pytest.raises(InvalidRequest) as caught:
+        client.submit(TINY | {"optimizers": ["adamx"], "scales": ["huge"]})
+    pointers = [problem.pointer for problem in caught.value.problems]
+    assert pointers == ["/optimizers/0", "/scales/0"]
+    with pytest.raises(InvalidRequest, match="no NaN"):
+        client.preview({"x": float("nan")})
+    with pytest.raises(Refused) as refused:
+        client.submit({"name": "x" * 2**21})
+    assert refused.value.problem["status"] == 413
+
+
+@pytest.mark.ray
+def test_the_catalogue(client: Client) -> None:
+    assert {"adamw", "sgd"} <= {optimizer["name"] for optimizer in client.optimizers()}
+    assert "demo" in {preset["name"] for preset in client.presets()}
+    assert client.health()["status"] == "ok"
+
+
+def test_nothing_there_is_unreachable_after_the_last_attempt() -> None:
+    with _answering([]) as (url, _):
+        pass
+    with Client(url, retries=QUICK) as client, pytest.raises(Unreachable, match="sweeper serve"):
+        client.sweep("a")
+
+
+def test_not_now_is_asked_again_with_the_same_key() -> None:
+    problem = {"type": "urn:sweeper:problem:unavailable", "detail": "later"}
+    answers: list[tuple[int, Json]] = [(503, problem), (503, problem), (201, {"id": "a"})]
+    with (
+        _answering(answers) as (url, seen),
+        Client(url, key="secret", retries=QUICK) as client,
+    ):
+        assert client.submit({"name": "x"}) == {"id": "a"}
+    assert len({headers["idempotency-key"] for headers in seen}) == 1
+    assert [headers["authorization"] for headers in seen] == ["Bearer secret"] * 3
+
+
+def test_not_now_for_ever_is_unavailable() -> None:
+    problem = {"type": "urn:sweeper:problem:unavailable", "detail": "later"}
+    with (
+        _answering([(503, problem)] * 3) as (url, seen),
+        Client(url, retries=QUICK) as client,
+        pytest.raises(Unavailable, match="later"),
+    ):
+        client.sweep("a")
+    assert len(seen) == 3
+
+
+def test_a_refusal_is_not_repeated() -> None:
+    with (
+        _answering([(418, {"title": "a teapot"})]) as (url, seen),
+        Client(url) as client,
+        pytest.raises(Refused, match="a teapot"),
+    ):
+        client.sweep("a")
+    assert len(seen) == 1
+
+
+def test_pauses_grow_and_differ() -> None:
+    pauses = list(Retries(attempts=8, first_pause_s=0.2, longest_pause_s=1.0).pauses_s())
+    assert len(pauses) == 7
+    for i, pause in enumerate(pauses):
+        full = min(1.0, 0.2 * 2**i)
+        assert full / 2 <= pause <= full
+
+
+def test_the_client_is_light() -> None:
+    script = (
+        "import sys, sweeper.client\n"
+        "heavy = {'ray', 'torch', 'sqlalchemy', 'pandas', 'plotly', 'pydantic', 'fastapi'}\n"
+        "sys.exit(str(sorted(heavy & set(sys.modules))) if heavy & set(sys.modules) else 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
+
+
+@contextmanager
+def _answering(
+    answers: list[tuple[int, Json]],
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A server that gives these answers, one each; and the headers of the requests it got."""
+    seen: list[dict[str, str]] = []
+    left = iter(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append({name.lower(): value for name, value in self.headers.items()})
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            status, body = next(left)
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/problem+json")
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
