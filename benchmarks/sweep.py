@@ -25,7 +25,7 @@ from sweeper.storage.store import Store, open_store
 from sweeper.trials import SweepState
 from trainers.config import from_dict, stack_key
 
-POLL_S = 0.05
+POLL_S = 0.25
 DISPATCHER = (
     "import sys; from pathlib import Path; from sweeper.dispatch.dispatcher import run;"
     "sys.exit(run(sys.argv[1], Path(sys.argv[2]), cpus=int(sys.argv[3])))"

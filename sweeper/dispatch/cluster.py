@@ -10,11 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
+from sweeper.dispatch.leadership import process_start
+
+SCRATCH = "sweeper-ray-"
 OBJECT_STORE_BYTES = 100 * 1024**2
 DEFAULT_GPU_MEMORY_BYTES = 16 * 1024**3
 CAPACITY_AGE_S = 1.0
@@ -74,7 +78,8 @@ def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
             ray.shutdown()
         return
     _keep_to_loopback()
-    scratch = tempfile.mkdtemp(prefix="sweeper-ray-")
+    _remove_leftovers()
+    scratch = tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-")
     ray.init(
         num_cpus=cpus or os.cpu_count(),
         include_dashboard=False,
@@ -89,6 +94,14 @@ def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _remove_leftovers() -> None:
+    """Ray's folders of dispatchers that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
+        pid = path.name.removeprefix(SCRATCH).split("-")[0]
+        if pid.isdigit() and process_start(int(pid)) is None:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _prepare_environment() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from sweeper.storage.store import Store, open_store
 from tests.dispatch import tiny
+from tests.dispatch.sockets import listening
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 
@@ -20,6 +21,7 @@ BAD_SEED, HANGING_SEED = 13, 17
 class Running:
     store: Store
     home: Path
+    pid: int
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> 
     ]
     dispatcher = tiny.start(url, home, failpoints=failpoints)
     with open_store(url) as store:
-        yield Running(store, home)
+        yield Running(store, home, dispatcher.process.pid)
     assert dispatcher.stop() == 0
 
 
@@ -66,6 +68,13 @@ def test_rows_become_results_with_their_metrics_and_provenance(service: Running)
     )
     assert records[0].provenance["threads"] == 1
     assert service.store.results.integrity() == []
+
+
+def test_ray_listens_on_loopback_only_and_keeps_its_token_to_itself(service: Running) -> None:
+    tiny.eventually(lambda: len(listening(service.pid)) >= 3, "Ray listens")
+    foreign = {address for address in listening(service.pid) if not address.is_loopback}
+    assert foreign == set()
+    assert not (Path.home() / ".ray" / "auth_token").exists()
 
 
 def test_a_diverging_member_ends_early_and_leaves_the_others_alone(service: Running) -> None:
