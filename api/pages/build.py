@@ -154,7 +154,7 @@ def _actions(sweep: SweepRecord) -> list[str]:
     if sweep.state not in ENDED:
         found.append("resume" if sweep.intent is Intent.PAUSED else "pause")
     lost = sweep.counts.get(TrialState.FAILED, 0) + sweep.counts.get(TrialState.CANCELLED, 0)
-    if lost and sweep.intent is not Intent.CANCELLED:
+    if lost:
         found.append("retry")
     if sweep.state not in ENDED:
         found.append("cancel")

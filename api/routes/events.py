@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.deps import ServiceDep, SweepId
 from api.models import EventOut, Listing, SweepOut
+from sweeper.errors import Unavailable
 from sweeper.service import Service
 from sweeper.trials import SweepState
 
@@ -69,13 +70,20 @@ async def stream(
     yield format_sse_event(retry=RETRY_MS)
     shown, last_sent = "", time.monotonic()
     while True:
-        # Events first: the counts read after them are at least as new.
-        found = await run_in_threadpool(service.events, sweep_id, after, MOST)
+        try:
+            # Events first: the counts read after them are at least as new.
+            found = await run_in_threadpool(service.events, sweep_id, after, MOST)
+            sweep = SweepOut.of(await run_in_threadpool(service.sweep, sweep_id))
+        except Unavailable as error:
+            yield format_sse_event(comment=str(error))
+            await _pause(closing, poll_s)
+            if closing.is_set():
+                return
+            continue
         for event in found:
             after = event.id
             body = EventOut.model_validate(event).model_dump_json()
             yield format_sse_event(data_str=body, event=event.kind, id=str(event.id))
-        sweep = SweepOut.of(await run_in_threadpool(service.sweep, sweep_id))
         text = json.dumps({"state": sweep.state, "points": sweep.points.model_dump()})
         if text != shown:
             shown, last_sent = text, time.monotonic()

@@ -61,27 +61,46 @@ const update = throttled(async () => {
   }
 }, 500);
 
-// Events tell when to look; without them a look every two seconds shows the same.
+// Events tell when to look; without them a look every two seconds shows the same. A browser opens
+// six connections to one host, so a tab that nobody sees gives its stream back and looks seldom.
 let poll = null;
+let source = null;
+let again = null;
+function look(gap) {
+  clearInterval(poll);
+  poll = gap === null ? null : setInterval(update, gap);
+}
+
 function follow() {
-  const source = new EventSource(`${api}/events?after=${newestEvent()}`);
+  clearTimeout(again);
+  source?.close();
+  source = null;
+  if (ended()) return look(null);
+  if (document.hidden) return look(5000);
+  source = new EventSource(`${api}/events?after=${newestEvent()}`);
   source.addEventListener("open", () => {
-    clearInterval(poll);
-    poll = null;
+    look(null);
     lost.hidden = true;
   });
   for (const kind of KINDS) source.addEventListener(kind, update);
   source.addEventListener("bye", () => {
     source.close();
     update();
-    if (!ended()) setTimeout(() => { if (!ended()) follow(); }, 3000);
+    again = setTimeout(follow, 3000);
   });
   source.addEventListener("error", () => {
     lost.hidden = false;
-    poll ??= setInterval(update, 2000);
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 3000);
+    if (poll === null) look(2000);
+    // A browser comes back by itself after a broken connection, not after a refusal.
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(follow, 3000);
   });
+  return undefined;
 }
+document.addEventListener("visibilitychange", () => {
+  if (ended()) return;
+  follow();
+  update();
+});
 const KINDS = ["progress", "submitted", "cancelled", "paused", "resumed", "retried", "started",
   "trial_done", "trial_failed", "returned", "split"];
 const newestEvent = () => document.querySelector("[data-newest-event]")?.dataset.newestEvent ?? 0;
@@ -118,4 +137,4 @@ rememberFolds();
 pictureButtons(`sweep-${id}`);
 document.addEventListener("theme", () => redraw());
 redraw().catch(() => { lost.hidden = false; });
-if (!ended()) follow();
+follow();

@@ -4,10 +4,13 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from api.routes.events import stream
+from sweeper.errors import Unavailable
 from sweeper.service import Service
+from sweeper.storage.records import SweepRecord
 from sweeper.storage.store import Store
 from tests.api import played
 
@@ -76,3 +79,29 @@ def test_a_live_stream_follows_and_says_bye(
 
     names = [event.get("event") for event in asyncio.run(follow())]
     assert names == [None, "submitted", "progress", "paused", "progress", "bye"]
+
+
+def test_a_stream_outlives_a_database_that_is_away(
+    client: TestClient, store: Store, sweep_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, refusals = store.sweeps.get, 0
+
+    def sometimes(asked: str) -> SweepRecord:
+        nonlocal refusals
+        if refusals < 2:
+            refusals += 1
+            raise Unavailable
+        return read(asked)
+
+    monkeypatch.setattr(store.sweeps, "get", sometimes)
+    store.sweeps.cancel(sweep_id)
+
+    async def follow() -> str:
+        service = Service(store, tmp_path)
+        chunks = stream(service, sweep_id, 0, asyncio.Event(), poll_s=0.01)
+        return b"".join([chunk async for chunk in chunks]).decode()
+
+    text = asyncio.run(follow())
+    assert text.count("The database does not answer now") == 2
+    assert text.count("event: submitted") == 1
+    assert text.count("event: bye") == 1

@@ -109,7 +109,7 @@ def test_a_sweep_page_has_the_numbers_of_its_curves(
     [
         ([], ["pause", "cancel"]),
         (["pause"], ["resume", "cancel"]),
-        (["cancel"], []),
+        (["cancel"], ["retry"]),
     ],
 )
 def test_a_page_offers_what_can_be_done(

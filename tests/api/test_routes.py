@@ -86,9 +86,15 @@ def test_pause_resume_cancel_and_retry(client: TestClient, sweep_id: str) -> Non
 
     assert change("pause")["state"] == "paused"
     assert change("resume")["state"] == "queued"
-    assert change("retry") == {"id": sweep_id, "retried": 0}
     cancelled = change("cancel")
     assert (cancelled["state"], cancelled["points"]["cancelled"]) == ("cancelled", 8)
+    late = client.post(f"/api/v1/sweeps/{sweep_id}/pause")
+    assert late.status_code == 409
+    assert late.json()["type"] == "urn:sweeper:problem:conflict"
+    assert change("cancel")["state"] == "cancelled"
+    assert change("retry") == {"id": sweep_id, "retried": 8}
+    assert change("retry") == {"id": sweep_id, "retried": 0}
+    assert client.get(f"/api/v1/sweeps/{sweep_id}").json()["state"] == "queued"
 
 
 def test_curves_and_stability_of_a_finished_sweep(

@@ -112,6 +112,28 @@ def test_the_form_is_in_its_address(visit: Visit) -> None:
     visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
 
 
+def test_a_sweep_with_more_than_the_form_shows_is_sent_as_it_stands(visit: Visit) -> None:
+    page = visit.page
+    spec = {
+        "name": "twice adamw",
+        "axis": {"parameter": "momentum", "values": [0.5, 0.9]},
+        "optimizers": [
+            {"name": "adamw", "beta2": 0.99},
+            {"name": "adamw", "label": "tied", "beta2": {"tie": "momentum"}},
+        ],
+        "base": {"steps": 20},
+    }
+    first = page.request.post("/api/v1/sweeps", data=spec).json()["id"]
+    page.request.post(f"/api/v1/sweeps/{first}/cancel")
+    page.goto(f"/new?from={first}")
+    expect(page.locator("#as-is")).to_be_visible()
+    expect(page.locator("#p-points")).to_have_text("4")
+    submit_form(page)
+    second = page.url.rpartition("/")[2]
+    assert page.request.get(f"/api/v1/sweeps/{second}").json()["spec"] == spec
+    page.request.post(f"/api/v1/sweeps/{second}/cancel")
+
+
 @pytest.mark.parametrize("preset", ["demo", "lr", "momentum", "eps", "weight_decay"])
 def test_a_preset_fills_the_form(visit: Visit, preset: str) -> None:
     page = visit.page
