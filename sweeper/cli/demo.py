@@ -24,7 +24,7 @@ from sweeper.cli.output import (
     print_table,
     say,
 )
-from sweeper.cli.serve import GRACE_S
+from sweeper.cli.serve import GRACE_S, interrupt
 from sweeper.cli.specification import sweep_body
 from sweeper.cli.supervisor import sweeper_command
 from sweeper.client import Client, Json, Unreachable
@@ -60,6 +60,7 @@ def demo(
     """
     body = sweep_body(None, preset)
     home = homes.prepare(data)
+    signal.signal(signal.SIGTERM, interrupt)
     with _service(home, port, cpus) as (client, process):
         sweep = _submit(client, body)
         say(f"the sweep's page: {client.url}/sweeps/{sweep['id']}")

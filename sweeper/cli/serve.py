@@ -18,6 +18,7 @@ from sweeper.cli import home as homes
 from sweeper.cli import options
 from sweeper.cli.output import UsageError, print_json, say
 from sweeper.cli.supervisor import Child, stop_with_parent, sweeper_command
+from sweeper.errors import SweeperError
 
 GRACE_S = 30.0
 """How long the dispatcher may take to bring running stacks to a checkpoint."""
@@ -111,6 +112,7 @@ def dispatch(
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from sweeper.dispatch import dispatcher
 
     if as_json:
@@ -121,14 +123,15 @@ def dispatch(
 @contextlib.contextmanager
 def _signals(parent_fd: int | None) -> Iterator[None]:
     """End the block, quietly, at SIGTERM, Ctrl-C or the end of the parent."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     if parent_fd is not None:
         stop_with_parent(parent_fd)
     with contextlib.suppress(KeyboardInterrupt):
         yield
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Take the signal for Ctrl-C."""
     raise KeyboardInterrupt
 
 
@@ -201,7 +204,11 @@ def _run_web(bound: socket.socket, *, on_signal: Callable[[], None]) -> None:
         server_header=False,
         timeout_graceful_shutdown=CONNECTIONS_GRACE_S,
     )
-    Server(config).run(sockets=[bound])
+    try:
+        Server(config).run(sockets=[bound])
+    except SystemExit as end:
+        # uvicorn's own exit codes mean other things than ours.
+        raise SweeperError("the web server did not start; the lines above say why") from end
 
 
 def _address(host: str, bound: socket.socket) -> str:
