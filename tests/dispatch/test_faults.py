@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.dispatch.tiny import Dispatcher
 
 pytestmark = [pytest.mark.ray, pytest.mark.fault, pytest.mark.timeout(240)]
 
-STEPS = 1200
+STEPS = 1000
 
 
 def _submit(store: Store, home: Path, trials: int = 6) -> str:
@@ -73,14 +74,16 @@ def test_after_a_kill_exactly_the_missing_trials_go_on_from_their_checkpoints(
         assert {r.attempts[0].failure for r in again} <= {"worker_lost", None}
 
 
-def test_a_standby_takes_over_when_the_acting_dispatcher_is_killed(
-    sqlite_url: str, tmp_path: Path
+def test_a_standby_takes_over_when_the_acting_dispatcher_is_killed_and_ends_with_its_parent(
+    postgresql_url: str, tmp_path: Path
 ) -> None:
-    with open_store(sqlite_url) as store:
+    with open_store(postgresql_url) as store:
         sweep_id = _submit(store, tmp_path, trials=2)
-        first = tiny.start(sqlite_url, tmp_path)
+        first = tiny.start(postgresql_url, tmp_path)
         tiny.eventually(lambda: store.queue.dispatcher() is not None, "the first one acts")
-        second = tiny.start(sqlite_url, tmp_path)
+        reading, writing = os.pipe()
+        second = tiny.start(postgresql_url, tmp_path, parent_fd=reading)
+        os.close(reading)
         tiny.eventually(lambda: second.has_logged("standing by"), "the second one stands by")
         tiny.eventually(lambda: tiny.has_checkpoints(tmp_path, 2), "there are checkpoints")
         first.kill()
@@ -88,36 +91,31 @@ def test_a_standby_takes_over_when_the_acting_dispatcher_is_killed(
         row = store.queue.dispatcher()
         assert row is not None
         assert (row.epoch, row.owner.pid) == (2, second.process.pid)
-        assert second.stop() == 0
+        os.close(writing)
+        assert second.ended() == 0
+        assert second.has_logged("the parent process has ended")
         _is_as_undisturbed(store, tmp_path, sweep_id)
 
 
-def test_a_dispatcher_killed_before_it_writes_a_result_loses_none(
+def test_kills_after_a_claim_and_before_a_result_is_written_lose_nothing(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    failpoint = {
-        "name": "before_accept",
-        "action": "kill",
-        "marker": str(tmp_path / "fired"),
-        "when": {"step": STEPS},
-    }
+    failpoints: list[dict[str, Any]] = [
+        {"name": "after_claim", "action": "kill", "marker": str(tmp_path / "claimed")},
+        {
+            "name": "before_accept",
+            "action": "kill",
+            "marker": str(tmp_path / "unwritten"),
+            "when": {"step": STEPS},
+        },
+    ]
     with open_store(sqlite_url) as store:
         sweep_id = _submit(store, tmp_path, trials=2)
-        assert tiny.start(sqlite_url, tmp_path, failpoints=[failpoint]).ended() == -signal.SIGKILL
-        assert (tmp_path / "fired").exists()
+        for failpoint in failpoints:
+            dispatcher = tiny.start(sqlite_url, tmp_path, failpoints=[failpoint])
+            assert dispatcher.ended() == -signal.SIGKILL
+            assert Path(failpoint["marker"]).exists()
         assert tiny.counts(store, sweep_id).get("done", 0) < 2
-        assert tiny.start(sqlite_url, tmp_path, idle_exit=True).ended() == 0
-        _is_as_undisturbed(store, tmp_path, sweep_id)
-
-
-def test_a_dispatcher_killed_between_claim_and_start_costs_no_retry(
-    sqlite_url: str, tmp_path: Path
-) -> None:
-    failpoint = {"name": "after_claim", "action": "kill", "marker": str(tmp_path / "fired")}
-    with open_store(sqlite_url) as store:
-        sweep_id = _submit(store, tmp_path, trials=2)
-        assert tiny.start(sqlite_url, tmp_path, failpoints=[failpoint]).ended() == -signal.SIGKILL
-        assert (tmp_path / "fired").exists()
         assert tiny.start(sqlite_url, tmp_path, idle_exit=True).ended() == 0
         _is_as_undisturbed(store, tmp_path, sweep_id)
         assert {a.failure for a in tiny.attempts(store, sweep_id)} == {None}
@@ -138,20 +136,3 @@ def test_a_drain_returns_what_runs_and_the_next_one_goes_on(
         assert tiny.start(sqlite_url, tmp_path, idle_exit=True).ended() == 0
         _is_as_undisturbed(store, tmp_path, sweep_id)
         assert all(r.provenance["resumed_at"] > 0 for r in tiny.trials(store, sweep_id))
-
-
-def test_a_dispatcher_ends_with_its_parent(sqlite_url: str, tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    dispatcher = tiny.start(sqlite_url, tmp_path, parent_fd=reading)
-    os.close(reading)
-    tiny.eventually(lambda: dispatcher.has_logged("acts, epoch 1"), "it acts")
-    os.close(writing)
-    assert dispatcher.ended() == 0
-    assert dispatcher.has_logged("the parent process has ended")
-
-
-def test_postgresql_serves_as_well(postgresql_url: str, tmp_path: Path) -> None:
-    with open_store(postgresql_url) as store:
-        sweep_id = _submit(store, tmp_path, trials=2)
-        assert tiny.start(postgresql_url, tmp_path, idle_exit=True).ended() == 0
-        _is_as_undisturbed(store, tmp_path, sweep_id)

@@ -152,7 +152,7 @@ def test_a_corrupt_checkpoint_costs_no_more_than_itself(service: Running, damage
 
 def _paused(service: Running, seed: int) -> str:
     """A sweep of one trial, paused with two checkpoints behind it."""
-    sweep_id = tiny.submit(service.store, [tiny.config(service.home, 0.01, steps=2500, seed=seed)])
+    sweep_id = tiny.submit(service.store, [tiny.config(service.home, 0.01, steps=1500, seed=seed)])
     attempt = tiny.eventually(lambda: tiny.attempts(service.store, sweep_id), "it runs")[0]
     folder = service.home / "checkpoints" / str(attempt.stack_id) / "1"
     tiny.eventually(
