@@ -1,4 +1,5 @@
-# One image for every process of the service. For CUDA: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
+# One image for every process of the service. For GPUs give the index of a CUDA build of torch:
+# --build-arg TORCH_INDEX=https://download.pytorch.org/whl/<cuda version>
 FROM python:3.11-slim-bookworm
 
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu

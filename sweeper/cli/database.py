@@ -47,7 +47,10 @@ def check(
     home = homes.prepare(data)
     store = open_store(homes.database_url(home, database))
     try:
-        problems = [str(row) for row in store.results.integrity()]
+        problems = [
+            f"{problem} (sweep {sweep}, trial {trial})"
+            for problem, sweep, trial in store.results.integrity()
+        ]
     finally:
         store.close()
     if as_json:

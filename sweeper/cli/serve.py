@@ -221,6 +221,8 @@ def _tell(address: str, home: Path, as_json: bool) -> None:
         print_json({"url": address, "pid": os.getpid(), "data": str(home)})
         sys.stdout.flush()
     say(f"serving {address} from {home}; Ctrl-C stops")
+    if not is_loopback(os.environ["SWEEPER_HOST"]) and not os.environ.get("SWEEPER_ALLOWED_HOSTS"):
+        say("only requests to a loopback name are answered; --allowed-host adds further names")
 
 
 def _dispatch_arguments(home: Path, ray_address: str | None, cpus: int | None) -> Iterator[str]:
