@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query
 from pydantic import BaseModel
@@ -50,7 +51,5 @@ def link_next(request: Request, cursor: str | None) -> dict[str, str]:
     if cursor is None:
         return {}
     query = request.query_params.multi_items()
-    from urllib.parse import urlencode
-
     kept = [(key, value) for key, value in query if key != "cursor"]
     return {"link": f'<{request.url.path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'}

@@ -14,7 +14,7 @@ for (const box of parts) {
   box.checked = query().get(box.dataset.part) !== "0";
   box.addEventListener("change", () => {
     remember(box.dataset.part, box.checked ? null : "0");
-    redraw();
+    update();
   });
 }
 const hidden = () => new Set(query().getAll("hide"));
@@ -80,7 +80,7 @@ function follow() {
   source = new EventSource(`${api}/events?after=${newestEvent()}`);
   source.addEventListener("open", () => {
     look(null);
-    lost.hidden = true;
+    update();
   });
   for (const kind of KINDS) source.addEventListener(kind, update);
   source.addEventListener("bye", () => {
@@ -89,7 +89,8 @@ function follow() {
     again = setTimeout(follow, 3000);
   });
   source.addEventListener("error", () => {
-    lost.hidden = false;
+    // If the service is gone, this look fails and says so.
+    update();
     if (poll === null) look(2000);
     // A browser comes back by itself after a broken connection, not after a refusal.
     if (source.readyState === EventSource.CLOSED) again = setTimeout(follow, 3000);
@@ -135,6 +136,6 @@ document.querySelector("[data-keep]").addEventListener("submit", (event) => {
 
 rememberFolds();
 pictureButtons(`sweep-${id}`);
-document.addEventListener("theme", () => redraw());
+document.addEventListener("theme", update);
 redraw().catch(() => { lost.hidden = false; });
 follow();

@@ -18,6 +18,5 @@ async function look() {
 
 rememberFolds();
 pictureButtons(`trial-${id}`);
-document.addEventListener("theme", () => redraw());
-redraw().catch(() => { lost.hidden = false; });
-if (!ended()) setTimeout(look, 2000);
+document.addEventListener("theme", () => redraw().catch(() => { lost.hidden = false; }));
+look();

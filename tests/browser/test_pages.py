@@ -171,3 +171,40 @@ def test_a_narrow_screen_scrolls_one_way_only(visit: Visit, path: str) -> None:
     page.goto(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     visit.complaints[:] = [c for c in visit.complaints if "404" not in c]
+
+
+def test_the_watch_sees_what_it_should(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/")
+    page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "globalThis.ran = true";
+          document.head.append(script);
+          new Image().src = "http://127.0.0.2:9/x.png";
+          return fetch("http://127.0.0.2:9/").catch(() => {});
+        }"""
+    )
+    assert page.evaluate("globalThis.ran === undefined")
+    for words in ("script-src", "img-src", "connect-src"):
+        assert any(words in complaint for complaint in visit.complaints), words
+    visit.complaints.clear()
+
+
+def test_a_lost_connection_is_told(visit: Visit) -> None:
+    page = visit.page
+    fill_form(page, seed=3)
+    page.get_by_label("Steps", exact=True).fill("5000")
+    submit_form(page)
+    expect(page.locator("#lost")).to_be_hidden()
+    page.route("**/*", lambda route: route.abort())
+    page.get_by_label("diverged band").uncheck()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#lost")).to_be_visible()
+    page.unroute("**/*")
+    expect(page.locator("#lost")).to_be_hidden()
+    sweep_id = page.url.rpartition("/")[2].partition("?")[0]
+    page.request.post(f"/api/v1/sweeps/{sweep_id}/cancel")
+    page.wait_for_selector(ENDED)
+    assert "diverged=0" in page.url
+    visit.complaints.clear()
