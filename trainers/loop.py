@@ -132,13 +132,21 @@ class StackRun:
         }
         checkpoints.save(directory, tensors, scalars)
 
-    def load(self, directory: Path) -> None:
-        """Takes up a checkpoint; raises CheckpointError if it is not of this very stack."""
+    def load(self, directory: Path, slots: Sequence[int] | None = None) -> None:
+        """Takes up a checkpoint; raises CheckpointError if it is not of this very stack.
+
+        `slots` are the places that these members have in the checkpoint of a larger stack they were
+        split from: they go on from there, close to but not bit for bit as the whole would have.
+        """
         tensors, scalars = checkpoints.load(directory)
-        if scalars["configs"] != self._identity():
+        stored = scalars["configs"]
+        chosen = list(range(len(stored)) if slots is None else slots)
+        if [stored[slot] for slot in chosen] != self._identity():
             raise CheckpointError(f"the checkpoint at {directory} belongs to another stack")
+        tensors = {name: tensor[chosen] for name, tensor in tensors.items()}
         self._evaluated_at_start = scalars["evaluated_at_start"]
-        self._step, self._busy_s = scalars["step"], scalars["busy_s"]
+        self._step = scalars["step"]
+        self._busy_s = scalars["busy_s"] * len(chosen) / len(stored)
         flat = concatenate(tensors[f"params/{name}"] for name in self._shapes)
         self._flat = flat.to(self._device)
         self._states = {
@@ -149,12 +157,10 @@ class StackRun:
         self._records.restore({kind: tensors[f"records/{kind}"] for kind in kinds})
         self._pending = []
 
-    def _identity(self) -> str:
-        """A hash of the configurations in order."""
-        digest = hashlib.sha256()
-        for config in self._configs:
-            digest.update(canonical_json(to_dict(config)).encode())
-        return digest.hexdigest()
+    def _identity(self) -> list[str]:
+        """A hash of each configuration, in order."""
+        texts = [canonical_json(to_dict(config)) for config in self._configs]
+        return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
     def _clock(self) -> float:
         """Seconds of computing: of all threads on a CPU, of the wall on an accelerator."""

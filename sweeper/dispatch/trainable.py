@@ -33,6 +33,7 @@ from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
 
 LOG_LINES = 50
+LOGGERS = ("sweeper", "trainers")
 REPORT_KEY = "report"
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ def train_stack(config: Mapping[str, Any]) -> None:
     """Train the stack in `config["spec"]`: the function that Ray Tune calls."""
     work = work_from_json(config["spec"])
     log = _LogTail()
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger().addHandler(log)
     try:
         _Session(work, log).train()
@@ -111,7 +114,11 @@ class _Session:
         configs = [from_dict(plain) for plain in work.configs]
         run = StackRun(configs, data_dir=Path(work.data_dir), device=work.device)
         if work.checkpoint is not None:
-            _load(run, self._root / work.checkpoint, work.checkpoint_slots)
+            run.load(self._root / work.checkpoint, work.checkpoint_slots)
+        _log.info(
+            "stack %d, attempt %d: %d trials from step %d of %d",
+            *(work.stack_id, work.attempt, sum(work.live), run.step, run.steps),
+        )
         resumed = dict(self._report.provenance) | {"resumed_at": run.step}
         self._report = replace(self._report, step=run.step, provenance=resumed)
         for slot in self._told:
@@ -212,12 +219,6 @@ class _Session:
     @staticmethod
     def _is_due(since: float, interval_s: float) -> bool:
         return time.monotonic() - since >= interval_s
-
-
-def _load(run: StackRun, path: Path, slots: tuple[int, ...]) -> None:
-    """Go on from a checkpoint; a part of a stack that was split starts anew."""
-    if slots == tuple(range(len(run.live))):
-        run.load(path)
 
 
 def _reset_process(threads: int) -> None:

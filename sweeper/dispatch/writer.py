@@ -166,8 +166,9 @@ class Writer:
 
     def _fail(self, claim: Claim, failure: Failure) -> None:
         _log.warning("stack %d: %s: %s", claim.stack_id, failure.kind, failure.message)
-        if failure.kind is FailureKind.CHECKPOINT_CORRUPT and claim.checkpoint is not None:
-            discard(self._checkpoint_dir, claim.checkpoint)
+        bad = claim.checkpoint if failure.kind is FailureKind.CHECKPOINT_CORRUPT else None
+        if bad is not None and bad.startswith(f"{claim.stack_id}/"):  # Else others may need it.
+            discard(self._checkpoint_dir, bad)
         running = (self._epoch, claim.stack_id, claim.attempt)
         self._ask(lambda: self._store.fail(*running, failure))
 

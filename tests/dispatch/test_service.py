@@ -34,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> 
             "name": "worker_step",
             "action": "raise",
             "marker": str(home / "raised"),
-            "when": {"seed": BAD_SEED, "step": 20},
+            "when": {"seed": BAD_SEED, "step": 700},
             "always": True,
         },
         {
@@ -169,7 +169,7 @@ def _paused(service: Running, seed: int) -> str:
 @pytest.mark.fault
 def test_an_error_of_one_member_is_charged_to_it_alone(service: Running) -> None:
     seeds = (10, 11, 12, BAD_SEED, 14, 15)
-    configs = [tiny.config(service.home, 0.01, steps=60, seed=seed) for seed in seeds]
+    configs = [tiny.config(service.home, 0.01, steps=800, seed=seed) for seed in seeds]
     sweep_id = tiny.submit(service.store, configs)
     tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
     records = tiny.trials(service.store, sweep_id)
@@ -179,6 +179,7 @@ def test_an_error_of_one_member_is_charged_to_it_alone(service: Running) -> None
     assert "a failpoint raised" in str(records[guilty].attempts[-1].traceback)
     assert (service.home / "raised").exists()
     assert tiny.counts(service.store, sweep_id) == {"done": 5, "failed": 1}
+    assert records[guilty + 1].provenance["resumed_at"] > 0
 
 
 @pytest.mark.fault
