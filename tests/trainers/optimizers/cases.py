@@ -5,34 +5,10 @@ Nothing here imports `trainers.optimizers`. A rule takes gradients and returns t
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-Matrix = list[list[float]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """`hyperparameters`: two settings per name, for two members of a stack.
-
-    `scale`: what happens to the direction when the gradient is multiplied with c: 0 nothing, 1
-    times c. `golden`: final losses of the run in `test_golden.py`.
-    """
-
-    rule: Callable[..., Callable[[Matrix], Matrix]]
-    hyperparameters: Mapping[str, tuple[float, float]]
-    scale: int
-    golden_lrs: tuple[float, float]
-    golden: tuple[float, float]
-    vector_rule: Callable[..., Callable[[Matrix], Matrix]] | None = field(default=None)
-
-
-def zeros(rows: int, columns: int) -> Matrix:
-    return [[0.0] * columns for _ in range(rows)]
-
-
-def sign(x: float) -> float:
-    return (x > 0) - (x < 0)
+from tests.trainers.optimizers.case import Case, Matrix, sign, zeros
+from tests.trainers.optimizers.cases_study import STUDY
 
 
 def sgd(rows: int, columns: int, *, momentum: float) -> Callable[[Matrix], Matrix]:
@@ -140,18 +116,36 @@ def signum(rows: int, columns: int, *, momentum: float) -> Callable[[Matrix], Ma
 
 
 ADAM = {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99), "eps": (1e-15, 1e-3)}
+EXACT_ADAM = {"momentum": 0.9, "beta2": 0.95, "eps": 0.0}
 
-CASES: dict[str, Case] = {
+BASE: dict[str, Case] = {
     "sgd": Case(
-        sgd, {"momentum": (0.98, 0.0)}, scale=1, golden_lrs=(0.03, 0.1), golden=(3.29771, 2.33396)
+        sgd,
+        {"momentum": (0.98, 0.0)},
+        scale=1,
+        golden_lrs=(0.03, 0.1),
+        golden=(3.29771, 2.33396),
+        exact={"momentum": 0.98},
+        first=[[1, 2], [3, -4]],
+        quadratic={"momentum": 0.9},
     ),
-    "adamw": Case(adamw, ADAM, scale=0, golden_lrs=(3e-3, 1e-2), golden=(3.85146, 2.59884)),
+    "adamw": Case(
+        adamw,
+        ADAM,
+        scale=0,
+        golden_lrs=(3e-3, 1e-2),
+        golden=(3.85146, 2.59884),
+        exact=EXACT_ADAM,
+        first=[[1, 1], [1, -1]],
+    ),
     "adafactor": Case(
         adafactor,
         ADAM,
         scale=0,
         golden_lrs=(3e-3, 1e-2),
         golden=(3.78596, 2.54356),
+        exact=EXACT_ADAM,
+        first=[[0.774597, 1.095445], [1.039230, -0.979796]],
         vector_rule=adafactor_vector,
     ),
     "lion": Case(
@@ -160,6 +154,8 @@ CASES: dict[str, Case] = {
         scale=0,
         golden_lrs=(1e-3, 3e-3),
         golden=(4.33659, 3.40673),
+        exact={"momentum": 0.9, "beta2": 0.95},
+        first=[[1, 1], [1, -1]],
     ),
     "signum": Case(
         signum,
@@ -167,5 +163,9 @@ CASES: dict[str, Case] = {
         scale=0,
         golden_lrs=(1e-3, 3e-3),
         golden=(4.32993, 3.36509),
+        exact={"momentum": 0.9},
+        first=[[1, 1], [1, -1]],
     ),
 }
+
+CASES = BASE | STUDY

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from tests.trainers.optimizers.cases import CASES
 from trainers.optimizers import REGISTRY
 from trainers.optimizers.base import Context, Optimizer, ParamRole, State
 
@@ -14,7 +15,8 @@ def column(*values: float) -> Tensor:
 
 
 def build(name: str, hyperparameters: Mapping[str, Sequence[float]]) -> Optimizer:
-    return REGISTRY[name].build(**{k: column(*v) for k, v in hyperparameters.items()})
+    own = {k: column(*v) for k, v in hyperparameters.items()}
+    return REGISTRY[name].build(**own, **CASES[name].fixed)
 
 
 def context(
@@ -22,11 +24,12 @@ def context(
     count: int,
     *,
     lr: float = 1.0,
+    peak_lr: float = 1.0,
     decay: float = 0.0,
     role: ParamRole | None = ParamRole.MLP,
 ) -> Context:
     rates = column(*[lr] * count)
-    return Context(step, rates, column(*[1.0] * count), column(*[decay] * count), role, {})
+    return Context(step, rates, column(*[peak_lr] * count), column(*[decay] * count), role, {})
 
 
 def directions(

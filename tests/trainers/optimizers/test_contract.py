@@ -1,12 +1,11 @@
 """What every optimizer of the registry must hold, row by row."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
 
-from tests.trainers.optimizers.cases import CASES, Matrix
+from tests.trainers.optimizers.case import PEAK, Matrix
+from tests.trainers.optimizers.cases import CASES
 from tests.trainers.optimizers.harness import build, context, directions
 from trainers.config import TRAINING_HYPERPARAMETERS
 from trainers.optimizers import REGISTRY, hyperparameters
@@ -48,7 +47,7 @@ def test_every_optimizer_has_a_row() -> None:
 @pytest.mark.parametrize("member", [0, 1])
 def test_twenty_steps_equal_plain_loops(name: str, role: ParamRole, member: int) -> None:
     """With clipping, schedule and decay: `w *= 1 - lr * decay`, then `w -= lr * d`."""
-    shape, peak, weight_decay, limit = SHAPES[role], 0.05, 0.1, 1.5
+    shape, weight_decay, limit = SHAPES[role], 0.1, 1.5
     optimizer = build(name, settings(name))
     value = torch.ones(2, *shape, dtype=torch.float64)
     state = optimizer.init(value, role)
@@ -58,29 +57,29 @@ def test_twenty_steps_equal_plain_loops(name: str, role: ParamRole, member: int)
     }
     case = CASES[name]
     rows, columns = (1, *shape) if len(shape) == 1 else shape
-    rule = case.vector_rule if case.vector_rule and role is ParamRole.NORM else case.rule
     own = {k: v[member] for k, v in case.hyperparameters.items()}
-    oracle: Callable[[Matrix], Matrix] = rule(rows, columns, **own)
+    oracle = case.rule_of(role)(rows, columns, **own, **case.fixed)
     expected = [[1.0] * columns for _ in range(rows)]
 
     for step, grad in enumerate(grads_of(shape), 1):
-        lr = peak * warmup_cosine(step, STEPS, schedule)[0].item()
+        lr = PEAK * warmup_cosine(step, STEPS, schedule)[0].item()
         factor = clip_factors(norms(grad.flatten(1)), torch.tensor([limit, limit]))
         clipped = grad * factor.view(2, *[1] * len(shape))
-        now = context(step, 2, lr=lr, decay=weight_decay / peak, role=role)
+        now = context(step, 2, lr=lr, peak_lr=PEAK, decay=weight_decay / PEAK, role=role)
         delta, state = optimizer.update(clipped, state, value, now)
         value = value + delta
 
         g = as_matrix(grad[member])
         norm = sum(x**2 for row in g for x in row) ** 0.5
         share = min(1.0, limit / (norm + 1e-6))
-        d = oracle([[x * share for x in row] for row in g])
+        weights = [[[*row] for row in expected]] if case.reads_weights else []
+        d = oracle([[x * share for x in row] for row in g], *weights)
         for i in range(rows):
             for j in range(columns):
-                expected[i][j] *= 1 - lr * weight_decay / peak
+                expected[i][j] *= 1 - lr * weight_decay / PEAK
                 expected[i][j] -= lr * d[i][j]
 
-    assert as_matrix(value[member]) == [pytest.approx(row, rel=1e-10) for row in expected]
+    assert as_matrix(value[member]) == [pytest.approx(row, rel=case.rtol) for row in expected]
 
 
 @every_optimizer
@@ -136,7 +135,8 @@ def test_a_quadratic_is_solved(name: str) -> None:
     """Minimises `(w - target)^2 / 2` for two members at once."""
     target = torch.tensor([[[1.0, -2.0]], [[0.5, 3.0]]], dtype=torch.float64)
     defaults = {k: [v.default] * 2 for k, v in REGISTRY[name].hyperparameters.items()}
-    optimizer = build(name, defaults | ({"momentum": [0.9, 0.9]} if name == "sgd" else {}))
+    changes = {k: [v] * 2 for k, v in CASES[name].quadratic.items()}
+    optimizer = build(name, defaults | changes)
     value = torch.zeros_like(target)
     state = optimizer.init(value, ParamRole.MLP)
     for step in range(1, 401):

@@ -11,20 +11,7 @@ from trainers.optimizers.base import ParamRole
 
 G = torch.tensor([[[1.0, 2.0], [3.0, -4.0]]], dtype=torch.float64)
 ADAM = {"momentum": [0.9], "beta2": [0.95], "eps": [0.0]}
-SETTINGS: dict[str, dict[str, list[float]]] = {
-    "sgd": {"momentum": [0.98]},
-    "adamw": ADAM,
-    "adafactor": ADAM,
-    "lion": {"momentum": [0.9], "beta2": [0.95]},
-    "signum": {"momentum": [0.9]},
-}
-FIRST: dict[str, list[list[float]]] = {
-    "sgd": [[1, 2], [3, -4]],
-    "adamw": [[1, 1], [1, -1]],
-    "lion": [[1, 1], [1, -1]],
-    "signum": [[1, 1], [1, -1]],
-    "adafactor": [[0.774597, 1.095445], [1.039230, -0.979796]],
-}
+SETTINGS = {name: {k: [v] for k, v in case.exact.items()} for name, case in CASES.items()}
 STREAMS = [
     ("adamw", [1, -2, 3], [1, -0.363374, 0.338407]),
     ("sgd", [1, -2, 3], [1, -1.02, 2.0004]),
@@ -38,14 +25,11 @@ def random_grads(count: int = 6, shape: tuple[int, ...] = (2, 3, 4)) -> list[Ten
     return [torch.randn(*shape, generator=generator, dtype=torch.float64) for _ in range(count)]
 
 
-@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("name", REGISTRY)
 def test_first_steps(name: str) -> None:
     found = directions(build(name, SETTINGS[name]), [G])[0][0]
-    assert found.tolist() == [pytest.approx(row, abs=1e-6) for row in FIRST[name]]
-
-
-def test_every_optimizer_has_a_first_step() -> None:
-    assert FIRST.keys() == REGISTRY.keys()
+    assert CASES[name].first
+    assert found.tolist() == [pytest.approx(row, abs=1e-6) for row in CASES[name].first]
 
 
 @pytest.mark.parametrize(("name", "grads", "expected"), STREAMS)
