@@ -13,6 +13,19 @@ from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HY
 
 PARAMETER_ORDER = ("lr", "momentum", "beta2", "eps", "weight_decay", "warmup_fraction")
 
+SUGGESTED_RANGES: Mapping[str, tuple[str, str]] = {
+    "lr": ("1e-4", "1e-1"),
+    "momentum": ("0.5", "0.99"),
+    "beta2": ("0.9", "0.999"),
+    "eps": ("1e-15", "1e-3"),
+    "weight_decay": ("1e-6", "1e-2"),
+    "warmup_fraction": ("0", "0.5"),
+    "lr_floor": ("0", "1"),
+    "grad_clip": ("0.1", "10"),
+    "z_loss": ("1e-6", "1e-2"),
+}
+"""Where a first look makes sense, as the form writes it; a suggestion, not a rule."""
+
 
 def new_page(service: Service) -> NewPage:
     """Everything the form offers."""
@@ -40,6 +53,7 @@ def new_page(service: Service) -> NewPage:
         form_data={
             "presets": {preset.name: preset.sweep for preset in presets},
             "has": {info.name: sorted(_sweepable(info)) for info in optimizers},
+            "ranges": SUGGESTED_RANGES,
             "axisScales": {name: _customary_scale(name) for name in _parameters(optimizers)},
             "defaults": {info.name: _defaults(info) for info in optimizers},
         },

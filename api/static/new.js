@@ -254,6 +254,15 @@ async function preview() {
   }
 }
 
+// A range that nobody has touched follows the hyperparameter.
+let parameterBefore = field("parameter").value;
+function suggestRange() {
+  const before = given.ranges[parameterBefore] ?? ["", ""];
+  parameterBefore = field("parameter").value;
+  if (field("low").value !== before[0] || field("high").value !== before[1]) return;
+  [field("low").value, field("high").value] = given.ranges[parameterBefore] ?? ["", ""];
+}
+
 let timer = null;
 function changed() {
   adapt();
@@ -277,10 +286,12 @@ function restore(query) {
     if (control.type === "checkbox") control.checked = query.getAll(control.name).includes(control.value);
     else control.value = query.get(control.name) ?? "";
   }
+  parameterBefore = field("parameter").value;
 }
 
 function take(spec) {
   asIs = fill(spec) ? null : spec;
+  parameterBefore = field("parameter").value;
   byId("as-is").hidden = !asIs;
   changed();
 }
@@ -299,6 +310,7 @@ byId("edit-anyway").addEventListener("click", () => {
 let key = null;
 form.addEventListener("input", (event) => {
   if (event.target.id === "preset") return;
+  if (event.target.id === "parameter") suggestRange();
   key = null;
   changed();
 });

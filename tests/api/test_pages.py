@@ -13,7 +13,7 @@ from jinja2 import meta, nodes
 from starlette.testclient import TestClient
 
 from api import static_files
-from api.pages import build, contexts, words
+from api.pages import build, contexts, form, words
 from api.pages.progress import Progress, Work, time_left_s
 from api.pages.render import FOLDER, environment, template_name
 from sweeper.failures import Failure, FailureKind
@@ -169,6 +169,16 @@ def test_the_form_offers_every_optimizer_with_its_own_defaults(client: TestClien
         assert f'name="o.{info["name"]}"' in text
     assert re.search(r'name="o.adamw.eps"[^>]*placeholder="1e-15"', text)
     assert 'name="o.lion.eps"' not in text
+
+
+@pytest.mark.parametrize("parameter", form.SUGGESTED_RANGES)
+def test_a_suggested_range_is_a_valid_one(client: TestClient, parameter: str) -> None:
+    low, high = map(float, form.SUGGESTED_RANGES[parameter])
+    axis = {"parameter": parameter, "low": low, "high": high, "points": 5}
+    spec = SPEC | {"axis": axis, "optimizers": ["adamw"]}
+    answer = client.post("/api/v1/sweeps/preview", json=spec)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["points"] == 5
 
 
 @pytest.mark.parametrize("path", ["/sweeps/none", "/trials/none", "/nowhere"])

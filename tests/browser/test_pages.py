@@ -101,6 +101,7 @@ def test_the_form_is_in_its_address(visit: Visit) -> None:
     page.get_by_label("lion", exact=True).check()
     lion = page.locator('[data-optimizer="lion"]')
     expect(lion.locator(".hint")).to_contain_text("has no eps; it has")
+    expect(page.get_by_label("Low", exact=True)).to_have_value("1e-15")
     page.get_by_label("Low", exact=True).fill("1e-12")
     lion.get_by_label("keep as a flat reference line").check()
     expect(page.locator("#p-points")).to_have_text("14")
