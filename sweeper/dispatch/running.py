@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sweeper.dispatch.messages import Report
@@ -34,6 +35,22 @@ class Running:
             return self.cost_s * left / max(1, self.steps)
         pace_s = (self.moved_at - self.started_at) / (self.step - self.first_step)
         return max(0.0, pace_s * left - (now - self.moved_at))
+
+    def slowness(self) -> float | None:
+        """Seconds it took per second estimated; None before it has made a step."""
+        if self.started_at is None or self.step <= self.first_step:
+            return None
+        estimate_s = self.cost_s * (self.step - self.first_step) / self.steps
+        return (self.moved_at - self.started_at) / estimate_s
+
+
+def remaining_costs(stacks: Sequence[Running], now: float) -> tuple[float, ...]:
+    """What each has left in the planner's own seconds, however fast this machine is."""
+    known = [s for stack in stacks if (s := stack.slowness()) is not None]
+    slowness = sum(known) / len(known) if known else 1.0
+    return tuple(
+        stack.remaining_s(now) / (1.0 if stack.slowness() is None else slowness) for stack in stacks
+    )
 
 
 class RunningStacks:

@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 from sweeper.dispatch.cluster import Capacity
 from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.messages import Timing, Work
-from sweeper.dispatch.running import Running, RunningStacks
+from sweeper.dispatch.running import Running, RunningStacks, remaining_costs
 from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Writer
 from sweeper.errors import Fenced, SweeperError
@@ -167,7 +167,7 @@ class StackSearcher(Searcher):
             cpus=capacity.cpus,
             gpus=capacity.gpus,
             gpu_memory_bytes=capacity.gpu_memory_bytes,
-            running=tuple(r.remaining_s(now) for r in supply.running.all()),
+            running=remaining_costs(supply.running.all(), now),
         )
         stacks = plan(free, machine)
         self._reject_infeasible(free, stacks)
