@@ -13,7 +13,9 @@ from trainers.optimizers.base import ParamRole
 from trainers.schedules import warmup_cosine
 from trainers.stacked import clip_factors, norms
 
-SHAPES = {ParamRole.MLP: (4, 5), ParamRole.LAST_LAYER: (3, 7), ParamRole.NORM: (6,)}
+SHAPES = {ParamRole.MLP: (4, 5), ParamRole.LAST_LAYER: (6, 7), ParamRole.NORM: (6,)}
+"""Sides differ by one: the eigenvectors of a product have no free choice but their sign then."""
+
 STEPS = 20
 
 every_optimizer = pytest.mark.parametrize("name", REGISTRY)
@@ -72,8 +74,11 @@ def test_twenty_steps_equal_plain_loops(name: str, role: ParamRole, member: int)
         g = as_matrix(grad[member])
         norm = sum(x**2 for row in g for x in row) ** 0.5
         share = min(1.0, limit / (norm + 1e-6))
-        weights = [[[*row] for row in expected]] if case.reads_weights else []
-        d = oracle([[x * share for x in row] for row in g], *weights)
+        g, weights = [[x * share for x in row] for row in g], [[*row] for row in expected]
+        if case.whole_step:
+            expected = oracle(g, weights, lr, weight_decay / PEAK)
+            continue
+        d = oracle(g, *[weights] * case.reads_weights)
         for i in range(rows):
             for j in range(columns):
                 expected[i][j] *= 1 - lr * weight_decay / PEAK
@@ -91,7 +96,8 @@ def test_a_stack_is_its_members_side_by_side(name: str, role: ParamRole) -> None
         own = {key: [values[k]] for key, values in settings(name).items()}
         alone = directions(build(name, own), [g[k : k + 1] for g in grads], role=role)
         for ours, theirs in zip(together, alone, strict=True):
-            torch.testing.assert_close(ours[k : k + 1], theirs, rtol=1e-12, atol=0)
+            rtol = max(1e-12, CASES[name].rtol / 100)
+            torch.testing.assert_close(ours[k : k + 1], theirs, rtol=rtol, atol=0)
 
 
 @every_optimizer
@@ -141,9 +147,14 @@ def test_a_quadratic_is_solved(name: str) -> None:
     state = optimizer.init(value, ParamRole.MLP)
     for step in range(1, 401):
         delta, state = optimizer.update(
-            value - target, state, value, context(step, 2, lr=0.05 * (1 - step / 401))
+            value - target,
+            state,
+            value,
+            context(step, 2, lr=CASES[name].quadratic_lr * (1 - step / 401)),
         )
         value = value + delta
+    if optimizer.eval_params is not None:
+        value = optimizer.eval_params(value, state)
     torch.testing.assert_close(value, target, atol=0.02, rtol=0)
 
 

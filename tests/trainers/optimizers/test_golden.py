@@ -28,7 +28,7 @@ def test_final_losses_are_what_they_were(name: str, fixed_text: Path) -> None:
     """Two members: one without decay, one with.
 
     Within 2e-3: thread counts, processors and versions of torch move the last digits, an error in
-    a rule or in the model moves the second.
+    a rule or in the model moves the second. A row may say that it needs more room.
     """
     first, second = CASES[name].golden_lrs
     changes = [{"lr": first}, {"lr": second, "weight_decay": 0.001}]
@@ -39,4 +39,4 @@ def test_final_losses_are_what_they_were(name: str, fixed_text: Path) -> None:
     while not run.finished:
         run.advance()
     losses = [result and result.final_loss for result in run.results()]
-    assert losses == pytest.approx(CASES[name].golden, abs=2e-3)
+    assert losses == pytest.approx(CASES[name].golden, abs=CASES[name].golden_atol)

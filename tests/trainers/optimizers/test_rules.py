@@ -39,14 +39,15 @@ def test_streams(name: str, grads: list[float], expected: list[float]) -> None:
     assert found == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", [name for name in REGISTRY if CASES[name].scale is not None])
 def test_effect_of_the_gradients_scale(name: str) -> None:
-    grads = random_grads(shape=(1, 3, 4))
+    grads = random_grads(shape=(1, 3, 3))
     optimizer = build(name, SETTINGS[name])
     plain, scaled = directions(optimizer, grads), directions(optimizer, [8 * g for g in grads])
-    factor = 8 ** CASES[name].scale
+    case = CASES[name]
+    factor = 8 ** (case.scale or 0)
     for ours, theirs in zip(scaled, plain, strict=True):
-        torch.testing.assert_close(ours, factor * theirs, rtol=1e-12, atol=0)
+        torch.testing.assert_close(ours, factor * theirs, rtol=case.scale_rtol, atol=0)
 
 
 def assert_same(first: list[Tensor], second: list[Tensor], rtol: float = 1e-12) -> None:
