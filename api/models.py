@@ -14,18 +14,20 @@ from sweeper.trials import Intent, Outcome, SweepState, TrialState, Variant
 T = TypeVar("T")
 
 
-class _Out(BaseModel):
+class Out(BaseModel):
+    """A value that can be read off a record of the same fields."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class Listing(_Out, Generic[T]):
+class Listing(Out, Generic[T]):
     """A list, or a part of one: `next` is the cursor of the following part."""
 
     items: list[T]
     next: str | None = None
 
 
-class PointCounts(_Out):
+class PointCounts(Out):
     """Points of a sweep by the state of their trials; `diverged` are among `done`."""
 
     total: int
@@ -37,7 +39,7 @@ class PointCounts(_Out):
     diverged: int = 0
 
 
-class BestOut(_Out):
+class BestOut(Out):
     """The lowest final loss so far, and where it is."""
 
     label: str
@@ -45,7 +47,7 @@ class BestOut(_Out):
     loss: float
 
 
-class VariantOut(_Out):
+class VariantOut(Out):
     """One curve: an optimizer at a scale, with what it overrides."""
 
     label: str
@@ -55,7 +57,7 @@ class VariantOut(_Out):
     overrides: dict[str, Any]
 
 
-class SweepOut(_Out):
+class SweepOut(Out):
     """A sweep and how far it is."""
 
     id: str
@@ -91,7 +93,7 @@ class SweepOut(_Out):
         )
 
 
-class TrialCounts(_Out):
+class TrialCounts(Out):
     """Trials of a submission; `shared` ones exist already and are not trained again."""
 
     total: int
@@ -99,7 +101,7 @@ class TrialCounts(_Out):
     shared: int
 
 
-class SubmissionOut(_Out):
+class SubmissionOut(Out):
     """An accepted sweep."""
 
     id: str
@@ -107,7 +109,7 @@ class SubmissionOut(_Out):
     trials: TrialCounts
 
 
-class PreviewOut(_Out):
+class PreviewOut(Out):
     """What a submission would cost; nothing is stored."""
 
     variants: int
@@ -117,14 +119,14 @@ class PreviewOut(_Out):
     tokens: int = Field(description="tokens read by the new trials")
 
 
-class RetryOut(_Out):
+class RetryOut(Out):
     """How many failed or cancelled trials were replaced by new ones."""
 
     id: str
     retried: int
 
 
-class EventOut(_Out):
+class EventOut(Out):
     """Something that happened to a sweep; ids ascend."""
 
     id: int
@@ -134,7 +136,7 @@ class EventOut(_Out):
     created_at: datetime
 
 
-class CurvePoint(_Out):
+class CurvePoint(Out):
     """One value of a curve: mean, interval and counts over its seeds."""
 
     value: float
@@ -153,7 +155,7 @@ class CurvePoint(_Out):
     trials: list[SeedLoss]
 
 
-class CurveOut(_Out):
+class CurveOut(Out):
     """Final loss against the swept hyperparameter, for one variant."""
 
     variant: int
@@ -170,7 +172,7 @@ class CurveOut(_Out):
     stability: Stability
 
 
-class StabilityOut(_Out):
+class StabilityOut(Out):
     """The numbers of one curve."""
 
     label: str
@@ -180,7 +182,7 @@ class StabilityOut(_Out):
     stability: Stability
 
 
-class CurvesOut(_Out):
+class CurvesOut(Out):
     """All curves of a sweep."""
 
     sweep_id: str
@@ -188,7 +190,7 @@ class CurvesOut(_Out):
     items: list[CurveOut]
 
 
-class TrialRow(_Out):
+class TrialRow(Out):
     """One point of a sweep and the trial it waits for or has."""
 
     trial_id: str
@@ -209,7 +211,7 @@ class TrialRow(_Out):
     finished_at: datetime | None
 
 
-class AttemptOut(_Out):
+class AttemptOut(Out):
     """One run of a stack with this trial in it."""
 
     stack_id: int
@@ -225,7 +227,7 @@ class AttemptOut(_Out):
     next_step: str | None
 
 
-class SweepReferenceOut(_Out):
+class SweepReferenceOut(Out):
     """A sweep that has a point on a trial."""
 
     id: str
@@ -235,7 +237,7 @@ class SweepReferenceOut(_Out):
     seed: int
 
 
-class TrialOut(_Out):
+class TrialOut(Out):
     """A trial: its configuration, its outcome, its attempts and the sweeps that share it."""
 
     id: str
@@ -261,7 +263,7 @@ class TrialOut(_Out):
     sweeps: list[SweepReferenceOut]
 
 
-class MetricOut(_Out):
+class MetricOut(Out):
     """One measured number; `kind` says nan, inf or -inf where `value` is null."""
 
     key: str
@@ -270,60 +272,11 @@ class MetricOut(_Out):
     kind: str
 
 
-class LogOut(_Out):
+class LogOut(Out):
     """The last lines that a trial wrote."""
 
     trial_id: str
     log: str
-
-
-class HyperparameterOut(_Out):
-    """A number that can be set or swept: its range in words, its default and what it does."""
-
-    name: str
-    default: float
-    rule: str
-    help: str
-
-
-class OptimizerOut(_Out):
-    """An optimizer with everything that can be swept on it."""
-
-    name: str
-    summary: str
-    source: str
-    lr: float = Field(description="learning rate at the centre of a sweep")
-    hyperparameters: list[HyperparameterOut]
-
-
-class ScaleOut(_Out):
-    """A model size."""
-
-    name: str
-    width: int
-    layers: int
-    heads: int
-    sequence_length: int
-    batch_size: int
-    precision: str
-    parameters: int = Field(description="parameters of the model, embeddings excluded")
-    steps: int = Field(description="length of a run that does not say")
-
-
-class PresetOut(_Out):
-    """A sweep to start from, as `POST sweeps` takes it."""
-
-    name: str
-    summary: str
-    sweep: dict[str, Any]
-
-
-class DatasetOut(_Out):
-    """A token data set that sweeps can name."""
-
-    name: str
-    vocabulary: int
-    sha256: str
 
 
 def variant_out(variant: Variant) -> VariantOut:

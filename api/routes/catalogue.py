@@ -1,19 +1,64 @@
 """What a sweep can name: optimizers, scales, presets, data sets."""
 
+from typing import Any
+
 from fastapi import APIRouter
+from pydantic import Field
 
 from api.deps import ServiceDep
-from api.models import (
-    DatasetOut,
-    HyperparameterOut,
-    Listing,
-    OptimizerOut,
-    PresetOut,
-    ScaleOut,
-)
+from api.models import Listing, Out
 from sweeper import service as use_cases
 
 router = APIRouter(tags=["catalogue"])
+
+
+class HyperparameterOut(Out):
+    """A number that can be set or swept: its range in words, its default and what it does."""
+
+    name: str
+    default: float
+    rule: str
+    help: str
+
+
+class OptimizerOut(Out):
+    """An optimizer with everything that can be swept on it."""
+
+    name: str
+    summary: str
+    source: str
+    lr: float = Field(description="learning rate at the centre of a sweep")
+    hyperparameters: list[HyperparameterOut]
+
+
+class ScaleOut(Out):
+    """A model size."""
+
+    name: str
+    width: int
+    layers: int
+    heads: int
+    sequence_length: int
+    batch_size: int
+    precision: str
+    parameters: int = Field(description="parameters of the model, embeddings excluded")
+    steps: int = Field(description="length of a run that does not say")
+
+
+class PresetOut(Out):
+    """A sweep to start from, as `POST sweeps` takes it."""
+
+    name: str
+    summary: str
+    sweep: dict[str, Any]
+
+
+class DatasetOut(Out):
+    """A token data set that sweeps can name."""
+
+    name: str
+    vocabulary: int
+    sha256: str
 
 
 @router.get("/optimizers", operation_id="list_optimizers")

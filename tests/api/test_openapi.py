@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from sweeper.storage.store import Store
 from tests.api import played
+from tests.api.conftest import SPEC
 
 OPERATIONS = {
     "submit_sweep",
@@ -91,7 +92,9 @@ def test_every_example_is_answered_as_documented(
     trial_id = client.get(f"/api/v1/sweeps/{sweep_id}/trials").json()["items"][0]["trial_id"]
     sent = 0
     for method, path, operation in operations(document):
-        filled = path.format(sweep_id=sweep_id, trial_id=trial_id, form="csv")
+        # What is cancelled can be neither paused nor resumed: each change gets a sweep of its own.
+        target = submitted(client) if method == "POST" else sweep_id
+        filled = path.format(sweep_id=target, trial_id=trial_id, form="csv")
         body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         assert bool(body) == ("example" in body), path
         answer = client.request(method, filled, json=body.get("example"))
@@ -101,6 +104,10 @@ def test_every_example_is_answered_as_documented(
         assert answer.headers["content-type"].partition(";")[0] in media_types, path
         sent += 1
     assert sent == len(OPERATIONS)
+
+
+def submitted(client: TestClient) -> str:
+    return str(client.post("/api/v1/sweeps", json=SPEC).json()["id"])
 
 
 def test_the_readme_lists_every_route(document: dict[str, Any]) -> None:
