@@ -132,7 +132,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizers": [{"name": "adamw", "schedule": "linear"}]},
         "/optimizers/0/schedule",
-        "must be one of warmup_cosine, warmup_stable_decay, constant, but got 'linear'",
+        "must be one of warmup_cosine, warmup_stable_decay, warmup_constant, constant, ",
     ),
     (
         {

@@ -2,7 +2,7 @@
 
 A `TrainConfig` holds everything that can change the final loss and nothing else, so its canonical
 JSON is the identity of a trial. Runs with equal `stack_key` can be trained as one stack: all they
-may differ in is `hyperparameters` and `seed`.
+may differ in is `hyperparameters`, `decay_convention` and `seed`.
 """
 
 import dataclasses
@@ -16,7 +16,8 @@ TRAINER_VERSION = 1
 """Raised whenever a change of the code changes a final loss: it is part of every identity."""
 
 Precision = Literal["fp32", "bf16"]
-ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "constant"]
+ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "warmup_constant", "constant"]
+DecayConvention = Literal["independent", "coupled"]
 QkNorm = Literal["width", "off"]
 
 
@@ -48,6 +49,41 @@ class Hyperparameter:
         return f"{left} {'<' if self.open_high else '<='} {self.high:g}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A setting of an optimizer that a whole stack shares: a whole number, or a switch.
+
+    The range of a number is `low <= value <= high`; a switch has none. What it is can be read from
+    its default.
+    """
+
+    default: int | bool = 0
+    low: int = 0
+    high: int | None = None
+    help: str = ""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is either on or off."""
+        return isinstance(self.default, bool)
+
+    def admits(self, value: float) -> bool:
+        """Whether the value is of the right kind and in the range."""
+        if self.is_switch or isinstance(value, bool):
+            return self.is_switch and isinstance(value, bool)
+        return value == int(value) and self.low <= value <= (
+            value if self.high is None else self.high
+        )
+
+    def rule(self, name: str) -> str:
+        """The range as a reader would write it: `1 <= frequency <= 10`."""
+        if self.is_switch:
+            return f"{name} in (false, true)"
+        return (
+            f"{name} >= {self.low}" if self.high is None else f"{self.low} <= {name} <= {self.high}"
+        )
+
+
 TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "lr": Hyperparameter(
         default=1e-3, open_low=True, help="peak learning rate; the default is the optimizer's own"
@@ -55,7 +91,8 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "weight_decay": Hyperparameter(
         default=0.0,
         high=1.0,
-        help="share of every weight removed per step at peak, independent of the learning rate",
+        help="share of every weight removed per step at peak, independent of the learning rate; "
+        "times the learning rate if decay_convention is coupled",
     ),
     "warmup_fraction": Hyperparameter(
         default=0.1, high=1.0, help="share of the steps spent warming up linearly"
@@ -78,6 +115,7 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
 SCHEDULE_HYPERPARAMETERS: Mapping[ScheduleName, frozenset[str]] = {
     "warmup_cosine": frozenset({"warmup_fraction", "lr_floor"}),
     "warmup_stable_decay": frozenset({"warmup_fraction", "lr_floor"}),
+    "warmup_constant": frozenset({"warmup_fraction"}),
     "constant": frozenset(),
 }
 """Which of the training hyperparameters each schedule reads; the others have no effect under it."""
@@ -134,6 +172,9 @@ class TrainConfig:
     hyperparameters: Mapping[str, float]
     options: Mapping[str, int | str | bool] = field(default_factory=dict)
     """Settings of the optimizer that a whole stack shares, such as `precondition_frequency`."""
+    decay_convention: DecayConvention = "independent"
+    """`independent`: a step at peak shrinks weights by `weight_decay` at any learning rate, as in
+    the study; `coupled`: by `lr * weight_decay`, as in AdamW. Without decay there is none."""
     schedule: ScheduleName = "warmup_cosine"
     precision: Precision = "fp32"
     seed: int = 0
@@ -158,6 +199,8 @@ def to_dict(config: TrainConfig) -> dict[str, Any]:
     plain = dataclasses.asdict(config)
     plain["hyperparameters"] = {k: float(v) for k, v in sorted(config.hyperparameters.items())}
     plain["options"] = dict(sorted(config.options.items()))
+    if not config.hyperparameters.get("weight_decay"):
+        del plain["decay_convention"]
     return plain
 
 
@@ -178,6 +221,7 @@ def stack_key(config: TrainConfig) -> str:
     """Sixteen hex digits, equal for runs that can be trained in one stack."""
     plain = to_dict(config)
     del plain["seed"]
+    plain.pop("decay_convention", None)
     plain["hyperparameters"] = sorted(plain["hyperparameters"])
     return hashlib.sha256(canonical_json(plain).encode()).hexdigest()[:16]
 

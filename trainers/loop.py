@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,18 +12,22 @@ from torch import Tensor
 from trainers import checkpoints
 from trainers.checkpoints import CheckpointError
 from trainers.config import TrainConfig, canonical_json, stack_key, to_dict
+from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
 from trainers.losses import cross_entropy, training_loss
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import Params, forward, init_params, param_roles, param_specs
-from trainers.optimizers import entry, hyperparameters
+from trainers.optimizers import entry, hyperparameters, options
 from trainers.optimizers.base import Context, Optimizer, ParamRole
 from trainers.records import Records
-from trainers.schedules import SCHEDULES
+from trainers.schedules import multiplier
 from trainers.stacked import clip_factors, concatenate, norms, views
 
 ALL = "all"
 """Name of the one tensor that elementwise optimizers see."""
+
+Losses = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From logits `(K, M, V)` and the text's labels `(K, M)`: what to descend on, and cross-entropy."""
 
 
 class StackRun:
@@ -46,6 +50,7 @@ class StackRun:
         self._config = config = configs[0]
         self._device = torch.device(device)
         self._hyperparameters = _stacked(configs, self._device)
+        self._decay = _decay(configs, self._hyperparameters)
         self._optimizer = _build(config, self._hyperparameters)
         self._roles = param_roles(config.model)
 
@@ -188,15 +193,14 @@ class StackRun:
         return StepMetrics(self._step, metrics)
 
     def _lr(self) -> Tensor:
-        schedule = SCHEDULES[self._config.schedule]
         hyperparameters = self._hyperparameters
-        return hyperparameters["lr"] * schedule(self._step, self.steps, hyperparameters)
+        share = multiplier(self._config.schedule, self._step, self.steps, hyperparameters)
+        return hyperparameters["lr"] * share
 
     def _update(self, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One optimizer step of every member; gradient norms and training losses, `(K,)` each."""
-        grad, loss = self._gradients()
-        norm = norms(grad)
-        grad.mul_(clip_factors(norm, self._hyperparameters["grad_clip"])[:, None])
+        grad, loss = self._gradients(self._step, self._training_loss)
+        norm = self._clip(grad)
         grads, values = self._units(grad), self._units(self._flat)
         contexts, frozen = self._contexts(lr, grads, values), self._frozen()
         for name, value in values.items():
@@ -205,7 +209,27 @@ class StackRun:
                 grads[name], self._states[name], value, context
             )
             value.add_(delta if frozen is None else _without(delta, frozen))
+        self._update_curvature(contexts)
         return norm, loss
+
+    def _update_curvature(self, contexts: Mapping[ParamRole | None, Context]) -> None:
+        """The optimizer's second look, at the batch that comes next, where it takes one."""
+        curvature = self._optimizer.curvature
+        if curvature is None or self._step % curvature.every:
+            return
+        grad, _ = self._gradients(self._step + 1, self._drawn_loss)
+        self._clip(grad)
+        grads, values = self._units(grad), self._units(self._flat)
+        for name, value in values.items():
+            context = contexts[self._roles.get(name)]
+            state = self._states[name]
+            self._states[name] = curvature.update(grads[name], state, value, context)
+
+    def _clip(self, grad: Tensor) -> Tensor:
+        """Clips gradients `(K, P)` in place; their norms before, `(K,)`."""
+        norm = norms(grad)
+        grad.mul_(clip_factors(norm, self._hyperparameters["grad_clip"])[:, None])
+        return norm
 
     def _units(self, flat: Tensor) -> dict[str, Tensor]:
         """What the optimizer sees as one tensor each, in the memory of `flat`, `(K, P)`."""
@@ -222,26 +246,33 @@ class StackRun:
     ) -> dict[ParamRole | None, Context]:
         prepare = self._optimizer.prepare
         shared = {} if prepare is None else prepare(grads, self._states, values)
-        peak_lr = self._hyperparameters["lr"]
-        decay = self._hyperparameters["weight_decay"] / peak_lr
-        lr, peak_lr, decay = (rate.to(self._flat.dtype) for rate in (lr, peak_lr, decay))
+        rates = (lr, self._hyperparameters["lr"], self._decay)
+        lr, peak_lr, decay = (rate.to(self._flat.dtype) for rate in rates)
         return {
             role: Context(self._step, lr, peak_lr, decay, role, shared)
             for role in (None, *self._roles.values())
         }
 
-    def _gradients(self) -> tuple[Tensor, Tensor]:
-        """Gradients of all parameters, `(K, P)`, and cross-entropies, `(K,)`."""
-        tokens_KBT = torch.from_numpy(self._batches.batch(self._step)).to(self._device)
+    def _gradients(self, step: int, losses: Losses) -> tuple[Tensor, Tensor]:
+        """Gradients of all parameters on a step's batch, `(K, P)`, and cross-entropies, `(K,)`."""
+        tokens_KBT = torch.from_numpy(self._batches.batch(step)).to(self._device)
         params = views(self._flat, self._shapes)
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
         with self._autocast():
             logits_KMV = forward(leaves, tokens_KBT[..., :-1], self._config.model)
-        target_KM = tokens_KBT[..., 1:].flatten(1)
-        z_loss = self._hyperparameters["z_loss"]
-        loss, cross_entropy_K = training_loss(logits_KMV, target_KM, z_loss)
+        loss, cross_entropy_K = losses(logits_KMV, tokens_KBT[..., 1:].flatten(1))
         grads = torch.autograd.grad(loss.sum(), list(leaves.values()))
         return concatenate(grads), cross_entropy_K
+
+    def _training_loss(self, logits_KMV: Tensor, target_KM: Tensor) -> tuple[Tensor, Tensor]:
+        return training_loss(logits_KMV, target_KM, self._hyperparameters["z_loss"])
+
+    def _drawn_loss(self, logits_KMV: Tensor, target_KM: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss on labels that the models themselves predict; the text's are not used."""
+        del target_KM
+        seeds = [config.seed for config in self._configs]
+        drawn_KM = drawn_labels(logits_KMV, seeds, self._step)
+        return training_loss(logits_KMV, drawn_KM, torch.zeros_like(self._decay))
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self._config.precision == "fp32":
@@ -303,6 +334,12 @@ def _check(configs: Sequence[TrainConfig]) -> None:
             f"{config.optimizer} under {config.schedule} reads {', '.join(sorted(read))}, "
             f"but got {', '.join(sorted(config.hyperparameters))}"
         )
+    known = options(config.optimizer)
+    if config.options.keys() != known.keys():
+        raise ValueError(
+            f"{config.optimizer} has the options ({', '.join(sorted(known))}), "
+            f"but got ({', '.join(sorted(config.options))})"
+        )
 
 
 def _stacked(configs: Sequence[TrainConfig], device: torch.device) -> dict[str, Tensor]:
@@ -316,9 +353,20 @@ def _stacked(configs: Sequence[TrainConfig], device: torch.device) -> dict[str, 
 
 
 def _build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
-    chosen = entry(config.optimizer)
-    own = {name: values[name] for name in chosen.hyperparameters}
-    return chosen.build(**own, **config.options)
+    facts = {
+        "heads": config.model.heads,
+        "steps": config.steps,
+        "tokens_per_batch": config.batch_size * config.model.sequence_length,
+    }
+    return entry(config.optimizer).construct(values, config.options, facts)
+
+
+def _decay(configs: Sequence[TrainConfig], values: Mapping[str, Tensor]) -> Tensor:
+    """The coefficient of decoupled decay, `(K,)`: each member's by its own convention."""
+    weight_decay = values["weight_decay"]
+    coupled = [config.decay_convention == "coupled" for config in configs]
+    independent = weight_decay / values["lr"]
+    return torch.where(torch.tensor(coupled, device=weight_decay.device), weight_decay, independent)
 
 
 def _without(delta: Tensor, frozen: Tensor) -> Tensor:

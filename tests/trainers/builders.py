@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trainers.config import ModelConfig, QkNorm, TrainConfig
 from trainers.data import EMBEDDED, dataset
-from trainers.optimizers import hyperparameters
+from trainers.optimizers import hyperparameters, options
 
 
 def tiny_model(qk_norm: QkNorm = "width", *, width: int = 16, vocabulary: int = 256) -> ModelConfig:
@@ -35,6 +35,7 @@ def tiny_config(
         steps=steps,
         batch_size=4,
         hyperparameters=defaults | dict(changes or {}),
+        options={k: v.default for k, v in options(optimizer).items()},
         seed=seed,
         eval_sequences=8,
     )

@@ -8,6 +8,7 @@ from tests.trainers.builders import tiny_config, tiny_model
 from trainers.config import (
     SCALES,
     Hyperparameter,
+    Option,
     TrainConfig,
     canonical_json,
     from_dict,
@@ -68,6 +69,30 @@ def test_ranges(
     assert all(hyperparameter.admits(value) for value in inside)
     assert not any(hyperparameter.admits(value) for value in outside)
     assert hyperparameter.rule("x") == rule
+
+
+def test_options_are_whole_numbers_or_switches() -> None:
+    number = Option(default=10, low=1, high=100)
+    assert all(number.admits(value) for value in (1, 100, 7.0))
+    assert not any(number.admits(value) for value in (0, 101, 1.5, True))
+    assert (number.rule("x"), Option(low=2).rule("x")) == ("1 <= x <= 100", "x >= 2")
+    assert Option(low=2).admits(10**9)
+    switch = Option(default=False)
+    assert switch.admits(True)
+    assert not switch.admits(1)
+    assert switch.rule("x") == "x in (false, true)"
+
+
+def test_the_convention_of_the_decay_is_recorded_where_there_is_decay(config: TrainConfig) -> None:
+    coupled = dataclasses.replace(config, decay_convention="coupled")
+    assert to_dict(coupled) == to_dict(config)
+    decayed = [
+        dataclasses.replace(c, hyperparameters=dict(c.hyperparameters) | {"weight_decay": 0.1})
+        for c in (config, coupled)
+    ]
+    assert [to_dict(c)["decay_convention"] for c in decayed] == ["independent", "coupled"]
+    assert from_dict(to_dict(decayed[1])) == decayed[1]
+    assert len({stack_key(c) for c in (config, coupled, *decayed)}) == 1
 
 
 def test_heads_must_divide_the_width() -> None:

@@ -274,3 +274,25 @@ def test_bad_stacks_are_refused(data_dir: Path) -> None:
     few = dataclasses.replace(config, hyperparameters={"lr": 1.0})
     with pytest.raises(ValueError, match=r"adamw under warmup_cosine reads beta2, eps, .* got lr"):
         StackRun([few], data_dir=data_dir)
+
+
+def test_the_decay_is_independent_of_the_rate_or_coupled_to_it(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    """One step at a rate too small to matter by itself, under either convention, in one stack."""
+    values = {"weight_decay": 0.5, "lr": 1e-2, "warmup_fraction": 0.0, "lr_floor": 1.0}
+    config = tiny_config(data_dir, "sgd", steps=2, changes=values | {"grad_clip": 1e-9})
+    coupled = dataclasses.replace(config, decay_convention="coupled")
+    run = StackRun([config, coupled], data_dir=data_dir)
+    before = weights(run, tmp_path / "before")
+    advance_to(run, 1)
+    after = weights(run, tmp_path / "after")
+    for name, value in before.items():
+        torch.testing.assert_close(after[name][0], 0.5 * value[0], atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(after[name][1], 0.995 * value[1], atol=1e-6, rtol=1e-5)
+
+
+def test_options_that_the_optimizer_has_not_are_refused(data_dir: Path) -> None:
+    config = dataclasses.replace(tiny_config(data_dir), options={"frequency": 3})
+    with pytest.raises(ValueError, match=r"adamw has the options \(\), but got \(frequency\)"):
+        StackRun([config], data_dir=data_dir)

@@ -1,7 +1,16 @@
 import pytest
 import torch
 
-from trainers.schedules import SCHEDULES, Schedule, constant, warmup_cosine, warmup_stable_decay
+from trainers.schedules import (
+    SCHEDULES,
+    Schedule,
+    constant,
+    frozen_steps,
+    multiplier,
+    warmup_constant,
+    warmup_cosine,
+    warmup_stable_decay,
+)
 
 
 def at(
@@ -61,3 +70,29 @@ def test_trials_have_their_own_warmup_and_floor(schedule: Schedule) -> None:
         for k in range(2):
             alone = schedule(step, 100, {name: v[k : k + 1] for name, v in values.items()})
             assert together[k].item() == alone[0].item()
+
+
+def test_warmup_constant_starts_at_zero_and_stays_at_its_peak() -> None:
+    found = [at(warmup_constant, step, 1000) for step in (1, 50, 100, 101, 1000)]
+    assert found == pytest.approx([0.01, 0.5, 1.0, 1.0, 1.0])
+    assert at(warmup_constant, 1, 1000, warmup=0.0) == 1.0
+
+
+FROZEN = {999: 0.0, 1000: 0.1, 2250: 0.55, 3500: 1.0, 14750: 0.55, 26000: 0.1}
+
+
+@pytest.mark.parametrize(("step", "expected"), FROZEN.items())
+def test_a_frozen_start_puts_the_schedule_off(step: int, expected: float) -> None:
+    """The study's run of 26,000 steps whose first 1,000 leave the weights where they are."""
+    values = {"lr_floor": 0.1, "warmup_fraction": 0.1, "freeze_fraction": 1000 / 26_000}
+    tensors = {name: torch.tensor([v, v], dtype=torch.double) for name, v in values.items()}
+    tensors["freeze_fraction"][1] = 0.0
+    frozen, free = multiplier("warmup_cosine", step, 26_000, tensors).tolist()
+    assert frozen == pytest.approx(expected, abs=5e-7)
+    assert free == at(warmup_cosine, step, 26_000)
+
+
+def test_frozen_steps_are_whole() -> None:
+    assert frozen_steps(0.15, 10) == 1.0
+    assert all(frozen_steps(k / 26_000, 26_000) == k for k in range(0, 26_000, 7))
+    assert frozen_steps(torch.tensor([0.0, 0.3], dtype=torch.double), 10).tolist() == [0.0, 3.0]

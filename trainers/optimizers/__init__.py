@@ -6,16 +6,27 @@ from trainers.config import (
     SCHEDULE_HYPERPARAMETERS,
     TRAINING_HYPERPARAMETERS,
     Hyperparameter,
+    Option,
     ScheduleName,
 )
 from trainers.optimizers.adafactor import adafactor
+from trainers.optimizers.adafactor_classic import adafactor_classic
+from trainers.optimizers.adagrad import adagrad
+from trainers.optimizers.adalayer import adalayer
+from trainers.optimizers.adalayer_frozen import adalayer_frozen
+from trainers.optimizers.adalayer_star import adalayer_star
 from trainers.optimizers.adamw import adamw
 from trainers.optimizers.base import Entry
+from trainers.optimizers.hybrids import adafactor_sgd, adalayer_sgd, adalayer_sgd_last
 from trainers.optimizers.lion import lion
 from trainers.optimizers.sgd import sgd
+from trainers.optimizers.sgd_ema import sgd_ema
 from trainers.optimizers.signum import signum
+from trainers.optimizers.sophia import sophia
 
 _STUDY = "arXiv 2407.07972"
+_ADAGRAD = "Duchi, Hazan, Singer 2011, JMLR 12"
+_ADAFACTOR = "arXiv 1804.04235"
 
 REGISTRY: dict[str, Entry] = {
     "sgd": Entry(sgd, 1.0, "SGD with heavy-ball momentum", _STUDY),
@@ -23,6 +34,18 @@ REGISTRY: dict[str, Entry] = {
     "adafactor": Entry(adafactor, 3.16e-3, "Adam with a factored second average", _STUDY),
     "lion": Entry(lion, 3.16e-4, "sign of gradient and average, interpolated", "arXiv 2302.06675"),
     "signum": Entry(signum, 3.16e-4, "sign of the averaged gradient", "arXiv 1802.04434"),
+    "sgd_ema": Entry(sgd_ema, 50.0, "SGD along averaged gradients", _STUDY),
+    "adagrad": Entry(adagrad, 1e-2, "gradients over the root of summed squares", _ADAGRAD),
+    "adafactor_classic": Entry(
+        adafactor_classic, 1e-2, "Adafactor as published, steps relative to weights", _ADAFACTOR
+    ),
+    "sophia": Entry(sophia, 6e-4, "averaged gradient over sampled curvature", "arXiv 2305.14342"),
+    "adalayer": Entry(adalayer, 3.16e-3, "Adam with one second average per tensor", _STUDY),
+    "adalayer_star": Entry(adalayer_star, 3.16e-3, "Adalayer with one per logit", _STUDY),
+    "adalayer_frozen": Entry(adalayer_frozen, 3.16e-3, "Adalayer* as at the start", _STUDY),
+    "adalayer_sgd_last": Entry(adalayer_sgd_last, 31.6, "SGD, last layer adaptive", _STUDY),
+    "adalayer_sgd": Entry(adalayer_sgd, 31.6, "SGD, last layer and norms adaptive", _STUDY),
+    "adafactor_sgd": Entry(adafactor_sgd, 31.6, "SGD, last layer and norms factored", _STUDY),
 }
 
 
@@ -46,3 +69,11 @@ def hyperparameters(optimizer: str, schedule: ScheduleName) -> dict[str, Hyperpa
     common = {k: v for k, v in TRAINING_HYPERPARAMETERS.items() if k not in unread}
     common["lr"] = dataclasses.replace(common["lr"], default=chosen.lr)
     return common | dict(chosen.hyperparameters)
+
+
+def options(optimizer: str) -> dict[str, Option]:
+    """Every setting that a stack of this optimizer shares, with its default.
+
+    Exactly these are the keys of `TrainConfig.options`.
+    """
+    return dict(entry(optimizer).options)

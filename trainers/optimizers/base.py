@@ -6,15 +6,15 @@ their values.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Annotated, Protocol, get_args, get_origin
+from typing import Annotated, Protocol, TypeVar, get_args, get_origin
 
 import torch
 from torch import Tensor
 
-from trainers.config import Hyperparameter
+from trainers.config import Hyperparameter, Option, ScheduleName
 
 PerTrial = float | Tensor
 """One value for all trials, or one per trial in a float64 tensor `(K,)`."""
@@ -50,9 +50,10 @@ class ParamRole(StrEnum):
 class Context:
     """What an update may know besides its own tensor. Per-trial fields are `(K,)`.
 
-    `step` counts from 1. `decay` is the coefficient of decoupled decay: `weight_decay / peak_lr`,
-    the study's "independent" convention, so that a step at peak shrinks weights by `weight_decay`
-    at any learning rate. `role` is None for elementwise optimizers, which see all parameters as
+    `step` counts from 1. `decay` is the coefficient of decoupled decay, `w <- w - lr * decay * w`:
+    `weight_decay / peak_lr` under the study's "independent" convention, so that a step at peak
+    shrinks weights by `weight_decay` at any learning rate, and `weight_decay` itself under the
+    "coupled" one. `role` is None for elementwise optimizers, which see all parameters as
     one tensor. `shared` is what `Optimizer.prepare` returned.
     """
 
@@ -95,12 +96,39 @@ EvalParams = Callable[[Tensor, State], Tensor]
 """The value to evaluate at, for optimizers that train at another point."""
 
 
+class EffectiveLr(Protocol):
+    """`lr / (sqrt(v) + eps)` of every block of a parameter, `(K, blocks)`, with the v of the step.
+
+    `state` is the one that the step at `context.step` returned, `value` the parameter, and
+    `context.role` its role for elementwise optimizers too. Where v is elementwise, its mean over
+    the block stands for it: see `transforms.block_means`.
+    """
+
+    def __call__(self, state: State, value: Tensor, context: Context) -> Tensor:
+        """See the class."""
+        ...
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """A second look at the loss, for optimizers that estimate its curvature.
+
+    After every `every`-th ordinary step, `update` makes the next state from the gradient of the
+    mean loss on the next batch, with labels drawn from the model's own predictions, clipped like
+    any gradient.
+    """
+
+    every: int
+    update: Callable[[Tensor, State, Tensor, Context], State]
+
+
 @dataclass(frozen=True)
 class Optimizer:
-    """`init` and `update` of one tensor; `prepare` and `eval_params` where an optimizer needs them.
+    """`init` and `update` of one tensor, and what only some optimizers need.
 
-    `elementwise` promises that no element is treated with regard to another one, to its role or to
-    its shape. All parameters are then updated as one tensor, `(K, P)`.
+    `effective_lr` is what adaptive ones report about their step. `elementwise` promises that no
+    element is treated with regard to another one, to its role or to its shape. All parameters are
+    then updated as one tensor, `(K, P)`.
     """
 
     init: Init
@@ -108,10 +136,15 @@ class Optimizer:
     prepare: Prepare | None = None
     eval_params: EvalParams | None = None
     elementwise: bool = False
+    curvature: Curvature | None = None
+    effective_lr: EffectiveLr | None = None
 
 
 def chain(*parts: Optimizer) -> Optimizer:
-    """Each part's update is the next one's gradient. Their states share one namespace."""
+    """Each part's update is the next one's gradient. Their states share one namespace.
+
+    What only some optimizers need comes from the one part that has it.
+    """
 
     def init(value: Tensor, role: ParamRole | None) -> State:
         state: State = {}
@@ -126,11 +159,36 @@ def chain(*parts: Optimizer) -> Optimizer:
             grad, state = part.update(grad, state, value, context)
         return grad, state
 
-    return Optimizer(init, update, elementwise=all(part.elementwise for part in parts))
+    return Optimizer(
+        init,
+        update,
+        prepare=_only([part.prepare for part in parts]),
+        eval_params=_only([part.eval_params for part in parts]),
+        elementwise=all(part.elementwise for part in parts),
+        curvature=_only([part.curvature for part in parts]),
+        effective_lr=_only([part.effective_lr for part in parts]),
+    )
+
+
+Piece = TypeVar("Piece")
+
+
+def _only(pieces: Sequence[Piece | None]) -> Piece | None:
+    """The one that is there, or None."""
+    present = [piece for piece in pieces if piece is not None]
+    assert len(present) <= 1, "two parts of a chain provide the same"
+    return present[0] if present else None
 
 
 def partition(by_role: Mapping[ParamRole, Optimizer]) -> Optimizer:
-    """Another optimizer for each role; raises ValueError if a parameter's role has none."""
+    """Another optimizer for each role; raises ValueError if a parameter's role has none.
+
+    The effective learning rate of a group that is not adaptive is its learning rate. No group may
+    have a `prepare`, `eval_params` or `curvature`.
+    """
+    for optimizer in by_role.values():
+        unusual = (optimizer.prepare, optimizer.eval_params, optimizer.curvature)
+        assert not any(unusual), "a group of a partition has one tensor's init and update only"
 
     def choose(role: ParamRole | None) -> Optimizer:
         if role is None or role not in by_role:
@@ -144,7 +202,12 @@ def partition(by_role: Mapping[ParamRole, Optimizer]) -> Optimizer:
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         return choose(context.role).update(grad, state, value, context)
 
-    return Optimizer(init, update)
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        own = choose(context.role).effective_lr
+        return context.lr[:, None] if own is None else own(state, value, context)
+
+    adaptive = any(optimizer.effective_lr for optimizer in by_role.values())
+    return Optimizer(init, update, effective_lr=effective_lr if adaptive else None)
 
 
 def per_trial(x: PerTrial, like: Tensor) -> Tensor:
@@ -155,26 +218,60 @@ def per_trial(x: PerTrial, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the registry: how to build an optimizer, and around what to sweep it."""
+    """One line of the registry: how to build an optimizer, and around what to sweep it.
+
+    `build` takes hyperparameters as `Annotated[PerTrial, Hyperparameter(...)]`, options as
+    `Annotated[int, Option(...)]` or `Annotated[bool, Option(...)]`, and facts of the run as plain
+    `int`: `heads`, `steps` and `tokens_per_batch`. A hyperparameter that every run has, such as
+    `weight_decay`, is passed to a `build` that names it, and described by it.
+    """
 
     build: Callable[..., Optimizer]
     lr: float
     """Centre of the study's learning rate sweep."""
     summary: str
     source: str
+    schedule: ScheduleName = "warmup_cosine"
+    """The schedule of a run that does not choose one."""
+    state_per_parameter: str = ""
+    """What it keeps, in words, where the measured bytes need any."""
+    extra_flops: str = ""
+    """Operations of an update beyond a few per parameter, in words."""
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:
         """The optimizer's own per-trial hyperparameters, read from the signature of `build`."""
-        return hyperparameters(self.build)
+        return described(self.build, Hyperparameter)
+
+    @property
+    def options(self) -> Mapping[str, Option]:
+        """The settings that a stack shares, read from the signature of `build`."""
+        return described(self.build, Option)
+
+    def construct(
+        self,
+        hyperparameters: Mapping[str, PerTrial],
+        options: Mapping[str, int | str | bool],
+        facts: Mapping[str, int],
+    ) -> Optimizer:
+        """The optimizer; of the facts of the run it gets those that `build` asks for."""
+        own = {name: hyperparameters[name] for name in self.hyperparameters}
+        known = {k: v for k, v in facts.items() if k in inspect.signature(self.build).parameters}
+        return self.build(**own, **options, **known)
 
 
-def hyperparameters(build: Callable[..., Optimizer]) -> Mapping[str, Hyperparameter]:
-    """Every `name: Annotated[PerTrial, Hyperparameter(...)] = default` of the signature."""
-    found: dict[str, Hyperparameter] = {}
-    for name, parameter in inspect.signature(build).parameters.items():
+Description = TypeVar("Description", Hyperparameter, Option)
+
+
+def described(
+    build: Callable[..., Optimizer], kind: type[Description]
+) -> Mapping[str, Description]:
+    """Every `name: Annotated[..., kind(...)] = default` of the signature."""
+    found: dict[str, Description] = {}
+    for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
         if get_origin(parameter.annotation) is Annotated:
             _, description, *_ = get_args(parameter.annotation)
-            assert isinstance(description, Hyperparameter), f"{name} has no Hyperparameter"
-            found[name] = replace(description, default=parameter.default)
+            assert isinstance(description, Hyperparameter | Option), f"{name} is not described"
+            if isinstance(description, kind):
+                found[name] = replace(description, default=parameter.default)
     return found

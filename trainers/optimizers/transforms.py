@@ -11,6 +11,21 @@ def average(old: Tensor, new: Tensor, beta: PerTrial) -> Tensor:
     return torch.lerp(old, new, per_trial(1 - beta, old))
 
 
+def block_means(squares: Tensor, role: ParamRole | None) -> Tensor:
+    """The mean of an elementwise v over each block of a parameter, `(K, blocks)`.
+
+    Each logit of the last layer is a block; any other parameter is one.
+    """
+    if role is ParamRole.LAST_LAYER:
+        return squares.mean(1)
+    return squares.flatten(1).mean(1, keepdim=True)
+
+
+def adaptive_lr(v: Tensor, eps: PerTrial, context: Context) -> Tensor:
+    """`lr / (sqrt(v) + eps)` for the v of each block, `(K, blocks)`, as the step used it."""
+    return per_trial(context.lr, v) / (v.sqrt() + per_trial(eps, v))
+
+
 def descend() -> Optimizer:
     """`-lr * (grad + decay * value)`: the scheduled step with decoupled decay, last in a chain.
 
@@ -26,3 +41,41 @@ def descend() -> Optimizer:
         return decayed.mul_(per_trial(-context.lr, value)), state
 
     return Optimizer(init, update, elementwise=True)
+
+
+def scale_by_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
+    """Adam's direction: the average over the root of the averaged squares, both corrected."""
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        del role
+        return {"m": torch.zeros_like(value), "v": torch.zeros_like(value)}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        m = average(state["m"], grad, momentum)
+        v = average(state["v"], grad.square(), beta2)
+        root = (1 - beta2**context.step) ** 0.5
+        denominator = v.sqrt().add_(per_trial(eps * root, value))
+        direction = m * per_trial(root / (1 - momentum**context.step), value)
+        return direction.div_(denominator), state | {"m": m, "v": v}
+
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        del value
+        v = block_means(state["v"], context.role)
+        return adaptive_lr(v / per_trial(1 - beta2**context.step, v), eps, context)
+
+    return Optimizer(init, update, elementwise=True, effective_lr=effective_lr)
+
+
+def at_own_lr(optimizer: Optimizer, lr: PerTrial) -> Optimizer:
+    """The direction times `lr / peak_lr`: a step at another learning rate on the same schedule."""
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        direction, state = optimizer.update(grad, state, value, context)
+        return direction.mul_(per_trial(lr / context.peak_lr, value)), state
+
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        assert optimizer.effective_lr is not None
+        effective = optimizer.effective_lr(state, value, context)
+        return effective * per_trial(lr / context.peak_lr, effective)
+
+    return Optimizer(optimizer.init, update, effective_lr=effective_lr)

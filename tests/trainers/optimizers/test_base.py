@@ -1,11 +1,18 @@
+from dataclasses import replace
+from typing import Annotated
+
 import pytest
 import torch
 from torch import Tensor
 
 from tests.trainers.optimizers.harness import build, column, context, directions
+from trainers.config import Hyperparameter, Option
 from trainers.optimizers.adamw import adamw
 from trainers.optimizers.base import (
     Context,
+    Curvature,
+    Entry,
+    Momentum,
     Optimizer,
     ParamRole,
     State,
@@ -14,7 +21,7 @@ from trainers.optimizers.base import (
     per_trial,
 )
 from trainers.optimizers.sgd import heavy_ball
-from trainers.optimizers.transforms import descend
+from trainers.optimizers.transforms import adaptive_lr, block_means, descend
 
 
 def test_a_chain_runs_its_parts_in_order() -> None:
@@ -76,3 +83,57 @@ def test_an_optimizer_may_be_built_from_plain_numbers() -> None:
     tensors = build("adamw", {"momentum": [0.9] * 2, "beta2": [0.95] * 2, "eps": [1e-15] * 2})
     for ours, theirs in zip(directions(adamw(), grads), directions(tensors, grads), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def kept(state: State, value: Tensor, context: Context) -> Tensor:
+    return state["buf"].flatten(1)
+
+
+def test_a_chain_has_what_one_of_its_parts_has() -> None:
+    ball = heavy_ball(0.5)
+    curvature = Curvature(10, lambda grad, state, value, context: state)
+    whole = chain(replace(ball, curvature=curvature, effective_lr=kept), descend())
+    assert (whole.curvature, whole.effective_lr) == (curvature, kept)
+    assert (whole.prepare, whole.eval_params) == (None, None)
+    with pytest.raises(AssertionError, match="two parts of a chain provide the same"):
+        chain(replace(descend(), effective_lr=kept), replace(ball, effective_lr=kept))
+
+
+def test_a_group_that_is_not_adaptive_steps_at_its_learning_rate() -> None:
+    plain, adaptive = heavy_ball(0.5), replace(heavy_ball(0.5), effective_lr=kept)
+    assert partition({ParamRole.MLP: plain}).effective_lr is None
+    found = partition({ParamRole.MLP: plain, ParamRole.NORM: adaptive}).effective_lr
+    assert found is not None
+    state, value = {"buf": torch.full((2, 3), 7.0)}, torch.zeros(2, 3)
+    for role, expected in ((ParamRole.MLP, [[0.5]] * 2), (ParamRole.NORM, [[7.0] * 3] * 2)):
+        assert found(state, value, context(1, 2, lr=0.5, role=role)).tolist() == expected
+
+
+def test_blocks_of_the_effective_learning_rate() -> None:
+    v = torch.tensor([[[1.0, 9.0], [7.0, 23.0]]])
+    assert block_means(v, ParamRole.LAST_LAYER).tolist() == [[4.0, 16.0]]
+    assert block_means(v, ParamRole.MLP).tolist() == [[10.0]]
+    found = adaptive_lr(block_means(v, ParamRole.LAST_LAYER), 0.0, context(1, 1, lr=0.5))
+    assert found.tolist() == [[0.25, 0.125]]
+
+
+def built(
+    momentum: Momentum = 0.5,
+    rho: Annotated[float, Hyperparameter(default=0.0, low=-1.0)] = 0.1,
+    frequency: Annotated[int, Option(low=1)] = 10,
+    one_sided: Annotated[bool, Option()] = False,
+    *,
+    heads: int,
+) -> Optimizer:
+    assert (rho, frequency, one_sided, heads) == (0.25, 3, True, 4)
+    return heavy_ball(momentum)
+
+
+def test_a_signature_is_the_schema() -> None:
+    entry = Entry(built, 1.0, "", "")
+    assert {k: h.default for k, h in entry.hyperparameters.items()} == {"momentum": 0.5, "rho": 0.1}
+    assert entry.hyperparameters["rho"].low == -1.0
+    assert {k: o.default for k, o in entry.options.items()} == {"frequency": 10, "one_sided": False}
+    values = {"momentum": 0.5, "rho": 0.25, "lr": 1.0}
+    options = {"frequency": 3, "one_sided": True}
+    assert entry.construct(values, options, {"heads": 4, "steps": 9}).elementwise

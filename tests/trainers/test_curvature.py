@@ -1,0 +1,94 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainers.builders import tiny_config
+from trainers.curvature import drawn_labels
+from trainers.loop import StackRun
+from trainers.optimizers import REGISTRY
+from trainers.optimizers.base import Context, Curvature, Entry, Optimizer, ParamRole, State
+from trainers.optimizers.transforms import descend
+
+LOGITS = torch.tensor([[1.0, 3.0, 2.0]]).log()
+
+
+def test_labels_are_drawn_in_proportion_to_their_probability() -> None:
+    labels = drawn_labels(LOGITS.expand(1, 60_000, 3), [0], 7)
+    shares = torch.bincount(labels[0], minlength=3) / 60_000
+    torch.testing.assert_close(shares, torch.tensor([1, 3, 2]) / 6, atol=0.01, rtol=0)
+
+
+def test_draws_depend_on_seed_and_step_and_not_on_the_slot() -> None:
+    logits = LOGITS.expand(2, 50, 3)
+    first, second = drawn_labels(logits, [3, 4], 7)
+    swapped = drawn_labels(logits, [4, 3], 7)
+    assert torch.equal(torch.stack([second, first]), swapped)
+    assert not torch.equal(first, second)
+    assert not torch.equal(drawn_labels(logits, [3, 4], 8)[0], first)
+
+
+def test_logits_that_are_no_numbers_give_some_label() -> None:
+    logits = torch.full((1, 4, 3), torch.nan)
+    assert (
+        drawn_labels(logits, [0], 1).tolist() == [[2] * 4]
+        or (drawn_labels(logits, [0], 1) >= 0).all()
+    )
+
+
+def counted(seen: list[tuple[int, float]]) -> Optimizer:
+    """Descends, and keeps the squares of what the second look returned."""
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        return {"h": torch.zeros_like(value)}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        delta, _ = descend().update(grad, {}, value, context)
+        return delta, dict(state)
+
+    def look(grad: Tensor, state: State, value: Tensor, context: Context) -> State:
+        seen.append((context.step, grad.norm().item()))
+        return {"h": torch.lerp(state["h"], grad.square(), 0.5)}
+
+    return Optimizer(init, update, elementwise=True, curvature=Curvature(3, look))
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
+    seen: list[tuple[int, float]] = []
+    monkeypatch.setitem(REGISTRY, "counted", Entry(lambda: counted(seen), 0.1, "", ""))
+    return seen
+
+
+def test_the_second_look_comes_after_every_third_step_and_is_clipped(
+    data_dir: Path, seen: list[tuple[int, float]]
+) -> None:
+    config = tiny_config(data_dir, "counted", steps=8, changes={"grad_clip": 1e-3})
+    run = StackRun([config], data_dir=data_dir)
+    while not run.finished:
+        run.advance()
+    assert [step for step, _ in seen] == [3, 6]
+    assert [norm for _, norm in seen] == pytest.approx([1e-3] * 2, rel=2e-3)
+
+
+def test_the_second_look_resumes_bit_for_bit(
+    data_dir: Path, tmp_path: Path, seen: list[tuple[int, float]]
+) -> None:
+    config = tiny_config(data_dir, "counted", steps=8)
+    configs = [config, dataclasses.replace(config, seed=1)]
+    whole, part = (StackRun(configs, data_dir=data_dir) for _ in range(2))
+    while whole.step < 5:
+        whole.advance()
+    whole.save(tmp_path / "5")
+    part.load(tmp_path / "5")
+    for run in (whole, part):
+        while not run.finished:
+            run.advance()
+    assert seen[1] == seen[2]
+    states = []
+    for i, run in enumerate((whole, part)):
+        run.save(tmp_path / f"end{i}")
+        states.append((tmp_path / f"end{i}" / "tensors.safetensors").read_bytes())
+    assert states[0] == states[1]
