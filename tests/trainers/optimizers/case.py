@@ -8,6 +8,9 @@ Matrix = list[list[float]]
 PEAK = 0.05
 """Peak learning rate of the comparison with plain loops."""
 
+SAMPLED = 3.0
+"""There, the gradient that curvature is estimated from is this times the step's."""
+
 
 @dataclass(frozen=True)
 class Case:

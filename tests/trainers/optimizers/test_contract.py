@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainers.optimizers.case import PEAK, Matrix
+from tests.trainers.optimizers.case import PEAK, SAMPLED, Matrix
 from tests.trainers.optimizers.cases import CASES
 from tests.trainers.optimizers.harness import build, context, directions
 from trainers.config import TRAINING_HYPERPARAMETERS
@@ -70,6 +70,8 @@ def test_twenty_steps_equal_plain_loops(name: str, role: ParamRole, member: int)
         now = context(step, 2, lr=lr, peak_lr=PEAK, decay=weight_decay / PEAK, role=role)
         delta, state = optimizer.update(clipped, state, value, now)
         value = value + delta
+        if optimizer.curvature is not None and step % optimizer.curvature.every == 0:
+            state = optimizer.curvature.update(SAMPLED * clipped, state, value, now)
 
         g = as_matrix(grad[member])
         norm = sum(x**2 for row in g for x in row) ** 0.5
