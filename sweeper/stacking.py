@@ -181,18 +181,19 @@ def _fill_slots(stacks: list[_Group], loads: list[float]) -> list[_Group]:
 
 def _balanced(stacks: list[_Group], loads: list[float]) -> list[_Group]:
     """Split stacks while that ends the whole noticeably sooner."""
-    if not stacks:
-        return stacks
-    for _ in range(4 * len(loads)):
-        end = max(_finish_times(stacks, loads))
-        ideal = (sum(loads) + sum(stack.cost_s for stack in stacks)) / len(loads)
-        if end <= TAIL_TOLERANCE * ideal:
-            break
-        better = _best_split(stacks, loads)
-        if better is None or max(_finish_times(better, loads)) > SPLIT_GAIN * end:
-            break
+    while (better := _better(stacks, loads)) is not None:
         stacks = better
     return stacks
+
+
+def _better(stacks: list[_Group], loads: list[float]) -> list[_Group] | None:
+    """With one stack more; None if that is not worth it, or all end together already."""
+    end = max(_finish_times(stacks, loads))
+    ideal = (sum(loads) + sum(stack.cost_s for stack in stacks)) / len(loads)
+    best = _best_split(stacks, loads) if end > TAIL_TOLERANCE * ideal else None
+    if best is None or max(_finish_times(best, loads)) > SPLIT_GAIN * end:
+        return None
+    return best
 
 
 def _best_split(stacks: list[_Group], loads: list[float]) -> list[_Group] | None:
