@@ -81,7 +81,9 @@ def _config(
     data: DataConfig,
 ) -> TrainConfig:
     settings = variant_settings(spec, optimizer)
-    if spec.axis.parameter in axis_parameters(optimizer.name, schedule_of(settings)):
+    if spec.axis.parameter in axis_parameters(
+        optimizer.name, schedule_of(optimizer.name, settings)
+    ):
         settings[spec.axis.parameter] = value
     config = effective_config(
         optimizer=optimizer.name,

@@ -49,6 +49,8 @@ def variant_label(optimizer: OptimizerSpec) -> str:
 
 
 def _text(value: float | str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value if isinstance(value, str) else f"{value:g}"
 
 
@@ -161,7 +163,7 @@ def _axis(spec: SweepSpec) -> Iterator[Problem]:
 
 def _axis_of_optimizer(spec: SweepSpec, i: int, optimizer: OptimizerSpec) -> Iterator[Problem]:
     parameter = spec.axis.parameter
-    schedule = schedule_of(variant_settings(spec, optimizer))
+    schedule = schedule_of(optimizer.name, variant_settings(spec, optimizer))
     having = axis_parameters(optimizer.name, schedule)
     if parameter in having and optimizer.inert:
         yield Problem(
@@ -241,7 +243,7 @@ def _range_problem(
 ) -> str | None:
     name = spec.axis.parameter
     for optimizer in optimizers:
-        schedule = schedule_of(variant_settings(spec, optimizer))
+        schedule = schedule_of(optimizer.name, variant_settings(spec, optimizer))
         rules = axis_parameters(optimizer.name, schedule)
         if name in rules and (message := number_problem(name, value, rules[name])):
             return f"{message} ({optimizer.name})"

@@ -1,7 +1,7 @@
 """What can be set on a run, by name: ranges, choices, and the effective configuration."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from sweeper.spec import Setting, Tie
 from trainers import optimizers
@@ -10,7 +10,9 @@ from trainers.config import (
     SCALES,
     SCHEDULE_HYPERPARAMETERS,
     DataConfig,
+    DecayConvention,
     Hyperparameter,
+    Option,
     Precision,
     ScheduleName,
     TrainConfig,
@@ -31,8 +33,12 @@ SWEEPABLE_RUN_NUMBERS = frozenset({"steps", "batch_size", "tokens_per_parameter"
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": tuple(SCHEDULE_HYPERPARAMETERS),
-    "precision": ("fp32", "bf16"),
+    "precision": get_args(Precision),
+    "decay_convention": get_args(DecayConvention),
 }
+
+Rule = Hyperparameter | Option
+"""What a number may be."""
 
 
 def hyperparameters(optimizer: str) -> Mapping[str, Hyperparameter]:
@@ -40,15 +46,18 @@ def hyperparameters(optimizer: str) -> Mapping[str, Hyperparameter]:
     return optimizers.hyperparameters(optimizer, "warmup_cosine")
 
 
-def axis_parameters(optimizer: str, schedule: ScheduleName) -> Mapping[str, Hyperparameter]:
-    """What an axis over this optimizer may be, under this schedule."""
-    sweepable = {name: RUN_NUMBERS[name] for name in sorted(SWEEPABLE_RUN_NUMBERS)}
-    return optimizers.hyperparameters(optimizer, schedule) | sweepable
+def axis_parameters(optimizer: str, schedule: ScheduleName) -> Mapping[str, Rule]:
+    """What an axis over this optimizer may be, under this schedule: anything but switches."""
+    rules: dict[str, Rule] = dict(optimizers.hyperparameters(optimizer, schedule))
+    options = optimizers.options(optimizer)
+    rules |= {name: option for name, option in options.items() if not option.is_switch}
+    return rules | {name: RUN_NUMBERS[name] for name in sorted(SWEEPABLE_RUN_NUMBERS)}
 
 
-def known_settings(optimizer: str) -> Mapping[str, Hyperparameter | tuple[str, ...]]:
+def known_settings(optimizer: str) -> Mapping[str, Rule | tuple[str, ...]]:
     """Everything that `base` and overrides may name for the optimizer: a range or the choices."""
-    return dict(hyperparameters(optimizer)) | dict(RUN_NUMBERS) | dict(CHOICES)
+    rules: dict[str, Rule | tuple[str, ...]] = dict(hyperparameters(optimizer))
+    return rules | optimizers.options(optimizer) | dict(RUN_NUMBERS) | dict(CHOICES)
 
 
 def setting_problem(name: str, value: Setting, optimizer: str) -> str | None:
@@ -58,17 +67,19 @@ def setting_problem(name: str, value: Setting, optimizer: str) -> str | None:
         return _tie_problem(name, value, optimizer)
     if isinstance(rule, tuple):
         return None if value in rule else f"must be one of {', '.join(rule)}, but got {value!r}"
-    if isinstance(value, str):
+    if isinstance(rule, Option) and rule.is_switch:
+        return None if isinstance(value, bool) else f"must be true or false, but got {value!r}"
+    if isinstance(value, str | bool):
         return f"a number is needed, but got {value!r}"
     return number_problem(name, value, rule)
 
 
-def number_problem(name: str, value: float, rule: Hyperparameter) -> str | None:
-    """What is wrong with a number for a hyperparameter, or None."""
+def number_problem(name: str, value: float, rule: Rule) -> str | None:
+    """What is wrong with a number for a hyperparameter or an option, or None."""
+    if (name in WHOLE_NUMBERS or isinstance(rule, Option)) and value != int(value):
+        return f"{name} must be a whole number, but got {name}={value:g}"
     if not rule.admits(value):
         return f"`{rule.rule(name)}` must hold, but got {name}={value:g}"
-    if name in WHOLE_NUMBERS and value != int(value):
-        return f"{name} must be a whole number, but got {name}={value:g}"
     return None
 
 
@@ -80,9 +91,9 @@ def _tie_problem(name: str, value: Tie, optimizer: str) -> str | None:
     return f"cannot be tied to {value.tie!r}; known: {', '.join(targets)}"
 
 
-def schedule_of(settings: Mapping[str, Setting]) -> ScheduleName:
-    """The schedule that the settings choose; the study's unless they say."""
-    return cast(ScheduleName, settings.get("schedule", "warmup_cosine"))
+def schedule_of(optimizer: str, settings: Mapping[str, Setting]) -> ScheduleName:
+    """The schedule that the settings choose; the optimizer's own unless they say."""
+    return cast(ScheduleName, settings.get("schedule", optimizers.entry(optimizer).schedule))
 
 
 def effective_config(
@@ -98,7 +109,8 @@ def effective_config(
     size, variant = SCALES[scale], ARCHITECTURES[architecture]
     model = size.model(data.vocabulary, variant.qk_norm)
     batch_size = _whole(settings, "batch_size", size.batch_size)
-    schedule = schedule_of(settings)
+    schedule = schedule_of(optimizer, settings)
+    values = _effective(optimizer, schedule, settings, z_loss=variant.z_loss)
     return TrainConfig(
         optimizer=optimizer,
         model=model,
@@ -110,7 +122,9 @@ def effective_config(
             batch_size * model.sequence_length,
         ),
         batch_size=batch_size,
-        hyperparameters=_effective(optimizer, schedule, settings, z_loss=variant.z_loss),
+        hyperparameters=values,
+        options=_options(optimizer, settings),
+        decay_convention=_decay_convention(values, settings),
         schedule=schedule,
         precision=cast(Precision, settings.get("precision", size.precision)),
         seed=seed,
@@ -129,6 +143,23 @@ def _steps(
 
 def _whole(settings: Mapping[str, Setting], name: str, default: int) -> int:
     return int(cast(float, settings.get(name, default)))
+
+
+def _options(optimizer: str, settings: Mapping[str, Setting]) -> dict[str, int | str | bool]:
+    known = optimizers.options(optimizer)
+    chosen = {name: settings.get(name, option.default) for name, option in known.items()}
+    return {
+        name: bool(value) if known[name].is_switch else int(cast(float, value))
+        for name, value in chosen.items()
+    }
+
+
+def _decay_convention(
+    values: Mapping[str, float], settings: Mapping[str, Setting]
+) -> DecayConvention:
+    """What the settings choose; without decay it has no effect, and is the default."""
+    chosen = settings.get("decay_convention", "independent")
+    return cast(DecayConvention, chosen) if values.get("weight_decay") else "independent"
 
 
 def _effective(

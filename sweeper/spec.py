@@ -38,8 +38,8 @@ class Tie(_Model):
     tie: Name
 
 
-Setting = Number | Tie | Name
-"""A number, a tie, or the name of a choice such as a schedule."""
+Setting = Number | StrictBool | Tie | Name
+"""A number, a switch, a tie, or the name of a choice such as a schedule."""
 
 
 class AxisSpec(_Model):
@@ -128,7 +128,7 @@ def _merged(problems: Any) -> list[Problem]:
     return list(found.values())
 
 
-_KINDS = ("float", "Tie", "constrained-str", "str", "function-before", "overrides")
+_KINDS = ("float", "bool", "Tie", "constrained-str", "str", "function-before", "overrides")
 
 
 def _problem(detail: ErrorDetails) -> Problem:
@@ -146,7 +146,7 @@ def _is_setting(path: tuple[str | int, ...]) -> bool:
 
 
 def _setting_rule() -> str:
-    return 'a finite number, the name of a choice, or {"tie": "momentum"} is needed'
+    return 'a finite number, true or false, the name of a choice, or {"tie": "momentum"} is needed'
 
 
 def _shown(detail: ErrorDetails) -> str:

@@ -180,3 +180,14 @@ def test_trials_that_differ_in_floats_and_seeds_can_be_stacked() -> None:
     keys = {t.config.optimizer: t.stack_key for t in expansion.trials}
     assert len(set(keys.values())) == 2
     assert all(t.stack_key == keys[t.config.optimizer] for t in expansion.trials)
+
+
+def test_the_convention_of_the_decay_makes_another_trial_only_where_there_is_decay() -> None:
+    expansion = expanded(
+        axis={"parameter": "weight_decay", "values": [0.1], "zero": True},
+        optimizers=["adamw", {"name": "adamw", "decay_convention": "coupled"}],
+    )
+    found = [t.config.decay_convention for t in expansion.trials]
+    assert found == ["independent", "independent", "coupled"]
+    assert len(expansion.points) == 4
+    assert len({t.stack_key for t in expansion.trials}) == 1

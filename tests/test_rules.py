@@ -1,13 +1,17 @@
 """Every rule a submission can break: the place, the rule, the value and the choices are named."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from sweeper.errors import InvalidRequest
 from sweeper.expand import expand
 from sweeper.spec import parse
-from trainers.config import DataConfig
+from trainers.config import DataConfig, Option
+from trainers.optimizers import REGISTRY
+from trainers.optimizers.base import Entry, Momentum, Optimizer, chain
+from trainers.optimizers.sgd import heavy_ball
+from trainers.optimizers.transforms import descend
 
 DATA = {"embedded": DataConfig(name="embedded", sha256="0" * 64, vocabulary=256)}
 LR = {"parameter": "lr", "low": 1e-4, "high": 1e-1, "points": 7}
@@ -51,7 +55,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"axis": {"parameter": "rate", "values": [1]}},
         "/axis/parameter",
-        "known: batch_size, beta2, eps",
+        "unknown hyperparameter 'rate'; known: ",
     ),
     ({"axis": lr()}, "/axis/values", "at least 1"),
     (
@@ -107,7 +111,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizers": [{"name": "lion", "eps": 1e-8}]},
         "/optimizers/0/eps",
-        "lion has no 'eps'; it has: batch_size, beta2, eval_sequences, grad_clip, lr",
+        "lion has no 'eps'; it has: batch_size, beta2, decay_convention, eval_sequences",
     ),
     (
         {"optimizers": [{"name": "adamw", "momentum": 1.0}]},
@@ -117,7 +121,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizers": [{"name": "adamw", "momentum": float("nan")}]},
         "/optimizers/0/momentum",
-        "a finite number, the name of a choice, or",
+        "a finite number, true or false, the name of a choice",
     ),
     (
         {"optimizers": [{"name": "adamw", "lr": 0.1}]},
@@ -151,7 +155,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"optimizers": ["adamw", "adamw"]}, "/optimizers/1/label", "'adamw' is taken"),
     ({"base": {"steps": 0}}, "/base/steps", "`steps >= 1` must hold, but got steps=0"),
     ({"base": {"steps": "many"}}, "/base/steps", "a number is needed, but got 'many'"),
-    ({"base": {"step": 1}}, "/base/step", "unknown key 'step'; known: batch_size, beta2, eps"),
+    ({"base": {"step": 1}}, "/base/step", "unknown key 'step'; known: batch_size, beta2, "),
     ({"base": {"steps": 1, "tokens_per_parameter": 1}}, "/optimizers/0", "given twice"),
     ({"seeds": list(range(1000)), "axis": LR | {"points": 11}}, "", "at most 10000 points, but "),
     ({"priority": 1000}, "/priority", "less than or equal to 100"),
@@ -170,3 +174,84 @@ def test_a_broken_rule_names_place_rule_value_and_choices(
 def test_all_broken_rules_of_one_kind_are_told_at_once() -> None:
     found = problems(optimizers=["adamx", "adamw"], scales=["huge"], seeds=[1, 1])
     assert set(found) == {"/optimizers/0", "/scales/0", "/seeds"}
+
+
+def build(
+    momentum: Momentum = 0.9,
+    frequency: Annotated[int, Option(low=1, high=100, help="steps")] = 10,
+    one_sided: Annotated[bool, Option(help="switch")] = False,
+) -> Optimizer:
+    return chain(heavy_ball(momentum), descend())
+
+
+@pytest.fixture
+def with_options(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An optimizer with a number, a switch and a schedule of its own."""
+    monkeypatch.setitem(REGISTRY, "opted", Entry(build, 0.1, "", "", schedule="constant"))
+    return "opted"
+
+
+FREQUENCY = {"parameter": "frequency", "values": [1, 10]}
+BAD_OPTIONS: list[tuple[dict[str, Any], str, str]] = [
+    ({"base": {"frequency": 0}}, "/base/frequency", "`1 <= frequency <= 100` must hold, but got"),
+    ({"base": {"frequency": 1.5}}, "/base/frequency", "frequency must be a whole number, but got"),
+    ({"base": {"frequency": True}}, "/base/frequency", "a number is needed, but got True"),
+    ({"base": {"one_sided": 1}}, "/base/one_sided", "must be true or false, but got 1"),
+    ({"base": {"one_sided": "yes"}}, "/base/one_sided", "must be true or false, but got 'yes'"),
+    ({"base": {"momentum": True}}, "/base/momentum", "a number is needed, but got True"),
+    ({"base": {"frequency": {"tie": "lr"}}}, "/base/frequency", "cannot be tied to 'lr'"),
+    (
+        {"base": {"decay_convention": "l2"}},
+        "/base/decay_convention",
+        "must be one of independent, coupled, but got 'l2'",
+    ),
+    (
+        {"axis": FREQUENCY | {"values": [0.5]}},
+        "/axis/values/0",
+        "frequency must be a whole number, but got frequency=0.5 (opted)",
+    ),
+    (
+        {"axis": FREQUENCY | {"values": [101]}},
+        "/axis/values/0",
+        "`1 <= frequency <= 100` must hold, but got frequency=101 (opted)",
+    ),
+    (
+        {"axis": FREQUENCY, "optimizers": ["opted", "sgd"]},
+        "/optimizers/1",
+        "sgd has no 'frequency'; it has: ",
+    ),
+    (
+        {"axis": {"parameter": "one_sided", "values": [1]}},
+        "/axis/parameter",
+        "unknown hyperparameter 'one_sided'; known: ",
+    ),
+    (
+        {"axis": {"parameter": "lr_floor", "values": [0.1]}},
+        "/optimizers/0",
+        "opted has no 'lr_floor' under the constant schedule",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "pointer", "message"), BAD_OPTIONS)
+def test_options_break_rules_in_the_same_words(
+    changes: dict[str, Any], pointer: str, message: str, with_options: str
+) -> None:
+    found = problems(**{"optimizers": [with_options]} | changes)
+    assert message in found.get(pointer, f"not among {found}")
+
+
+def test_options_are_part_of_the_effective_configuration(with_options: str) -> None:
+    sweep = body(optimizers=[with_options, {"name": with_options, "one_sided": True}])
+    expansion = expand(parse(sweep | {"axis": FREQUENCY}), DATA)
+    labels = [variant.label for variant in expansion.variants]
+    assert labels == ["opted", "opted, one_sided=true"]
+    found = [dict(trial.config.options) for trial in expansion.trials]
+    assert found == [
+        {"frequency": frequency, "one_sided": one_sided}
+        for one_sided in (False, True)
+        for frequency in (1, 10)
+    ]
+    assert all(type(options["frequency"]) is int for options in found)
+    assert {trial.config.schedule for trial in expansion.trials} == {"constant"}
+    assert len({trial.stack_key for trial in expansion.trials}) == 4

@@ -8,15 +8,23 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import torch
 
-from trainers.config import ARCHITECTURES, SCALES, SCHEDULE_HYPERPARAMETERS, TrainConfig
+from trainers.config import (
+    ARCHITECTURES,
+    SCALES,
+    SCHEDULE_HYPERPARAMETERS,
+    DecayConvention,
+    Option,
+    ScheduleName,
+    TrainConfig,
+)
 from trainers.data import EMBEDDED, dataset, prepare_embedded
 from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
-from trainers.optimizers import REGISTRY, hyperparameters
+from trainers.optimizers import REGISTRY, entry, hyperparameters, options
 
 BAR_WIDTH = 30
 
@@ -27,7 +35,8 @@ Trains one stack of language models that differ in hyperparameters and seeds, an
 ended.
 
 Every hyperparameter takes one value for all members, or one per member; the option with the most
-values decides how many members there are. What an optimizer does not read is refused."""
+values decides how many members there are. An option is the whole stack's. What an optimizer does
+not read is refused."""
 
 EPILOG = """\
 examples:
@@ -41,21 +50,21 @@ object: first the metrics of each metric step, at the end one "result" per membe
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, 2 for bad input, or 130 after Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    given = _parser().parse_args(arguments)
     try:
-        if options.threads < 1:
-            raise ValueError(f"threads >= 1 must hold, but got threads={options.threads}")
-        torch.set_num_threads(options.threads)
-        configs = _configs(options)
-        run = StackRun(configs, data_dir=options.data_dir, device=options.device)
+        if given.threads < 1:
+            raise ValueError(f"threads >= 1 must hold, but got threads={given.threads}")
+        torch.set_num_threads(given.threads)
+        configs = _configs(given)
+        run = StackRun(configs, data_dir=given.data_dir, device=given.device)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"python -m trainers: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     try:
-        _train(run, as_json=options.json)
+        _train(run, as_json=given.json)
     except KeyboardInterrupt:
         return 130
-    _report(run, configs, as_json=options.json)
+    _report(run, configs, as_json=given.json)
     return 0
 
 
@@ -71,7 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--optimizer", default="adamw", metavar="NAME", help=_choices(REGISTRY))
     run.add_argument("--scale", default="nano", metavar="NAME", help=_choices(SCALES))
     run.add_argument("--architecture", default="standard", choices=[*ARCHITECTURES])
-    run.add_argument("--schedule", default="warmup_cosine", choices=[*SCHEDULE_HYPERPARAMETERS])
+    run.add_argument(
+        "--schedule", choices=[*SCHEDULE_HYPERPARAMETERS], help="default: the optimizer's own"
+    )
+    run.add_argument(
+        "--decay-convention",
+        default="independent",
+        choices=get_args(DecayConvention),
+        help="whether weights shrink by weight_decay per step at peak, or by lr times weight_decay",
+    )
     run.add_argument("--steps", type=int, help="optimizer steps; default: the scale's own")
     run.add_argument("--batch-size", type=int, help="sequences; default: the scale's own")
     run.add_argument("--precision", choices=["fp32", "bf16"], help="default: the scale's own")
@@ -86,7 +103,17 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _hyperparameter_help().items():
         flag = "--" + name.replace("_", "-")
         group.add_argument(flag, dest=name, type=float, nargs="+", metavar="X", help=text)
+    group = parser.add_argument_group("options of single optimizers (one value for all members)")
+    for name, option in _known_options().items():
+        flag, text = "--" + name.replace("_", "-"), f"{option.help}; {option.rule(name)}"
+        group.add_argument(flag, dest=name, type=_switch if option.is_switch else int, help=text)
     return parser
+
+
+def _switch(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"must be true or false, but got {text!r}")
+    return text == "true"
 
 
 def _choices(names: Iterable[str]) -> str:
@@ -102,31 +129,45 @@ def _hyperparameter_help() -> dict[str, str]:
     return found
 
 
-def _configs(options: argparse.Namespace) -> list[TrainConfig]:
+def _known_options() -> dict[str, Option]:
+    """Every option of any optimizer."""
+    found: dict[str, Option] = {}
+    for optimizer in REGISTRY:
+        found = options(optimizer) | found
+    return found
+
+
+def _configs(arguments: argparse.Namespace) -> list[TrainConfig]:
     """One configuration per member; raises ValueError for what cannot be trained."""
-    if options.scale not in SCALES:
-        raise ValueError(f"unknown scale '{options.scale}'; known: {', '.join(SCALES)}")
-    scale, architecture = SCALES[options.scale], ARCHITECTURES[options.architecture]
-    members = _members(options, architecture.z_loss)
-    prepared = options.data == EMBEDDED
+    if arguments.scale not in SCALES:
+        raise ValueError(f"unknown scale '{arguments.scale}'; known: {', '.join(SCALES)}")
+    scale, architecture = SCALES[arguments.scale], ARCHITECTURES[arguments.architecture]
+    schedule: ScheduleName = arguments.schedule or entry(arguments.optimizer).schedule
+    members = _members(arguments, schedule, architecture.z_loss)
+    chosen = _options(arguments)
+    prepared = arguments.data == EMBEDDED
     data = (
-        prepare_embedded(options.data_dir) if prepared else dataset(options.data_dir, options.data)
+        prepare_embedded(arguments.data_dir)
+        if prepared
+        else dataset(arguments.data_dir, arguments.data)
     )
     model = scale.model(data.vocabulary, architecture.qk_norm)
-    batch_size = scale.batch_size if options.batch_size is None else options.batch_size
-    seeds = _spread("seed", options.seeds, len(members))
+    batch_size = scale.batch_size if arguments.batch_size is None else arguments.batch_size
+    seeds = _spread("seed", arguments.seeds, len(members))
     return [
         TrainConfig(
-            optimizer=options.optimizer,
+            optimizer=arguments.optimizer,
             model=model,
             data=data,
             steps=scale.default_steps(model, batch_size)
-            if options.steps is None
-            else options.steps,
+            if arguments.steps is None
+            else arguments.steps,
             batch_size=batch_size,
             hyperparameters=values,
-            schedule=options.schedule,
-            precision=options.precision or scale.precision,
+            options=chosen,
+            decay_convention=arguments.decay_convention,
+            schedule=schedule,
+            precision=arguments.precision or scale.precision,
             seed=seed,
             eval_sequences=scale.eval_sequences,
         )
@@ -134,21 +175,36 @@ def _configs(options: argparse.Namespace) -> list[TrainConfig]:
     ]
 
 
-def _members(options: argparse.Namespace, z_loss: float) -> list[dict[str, float]]:
+def _options(arguments: argparse.Namespace) -> dict[str, int | str | bool]:
+    """The optimizer's options, defaults filled in."""
+    known = options(arguments.optimizer)
+    given = {k: v for k in _known_options() if (v := getattr(arguments, k)) is not None}
+    for name, value in given.items():
+        if name not in known:
+            having = ", ".join(known) or "none"
+            raise ValueError(f"{arguments.optimizer} has no option {name}; it has: {having}")
+        if not known[name].admits(value):
+            raise ValueError(f"`{known[name].rule(name)}` must hold, but got {name}={value:g}")
+    return {name: option.default for name, option in known.items()} | given
+
+
+def _members(
+    arguments: argparse.Namespace, schedule: ScheduleName, z_loss: float
+) -> list[dict[str, float]]:
     """Each member's hyperparameters, defaults filled in."""
-    read = hyperparameters(options.optimizer, options.schedule)
-    given = {k: v for k in _hyperparameter_help() if (v := getattr(options, k)) is not None}
+    read = hyperparameters(arguments.optimizer, schedule)
+    given = {k: v for k in _hyperparameter_help() if (v := getattr(arguments, k)) is not None}
     unread = [name for name in given if name not in read]
     if unread:
         raise ValueError(
-            f"{options.optimizer} under {options.schedule} does not read {', '.join(unread)}; "
+            f"{arguments.optimizer} under {schedule} does not read {', '.join(unread)}; "
             f"it reads: {', '.join(read)}"
         )
     for name, value in ((name, value) for name, values in given.items() for value in values):
         if not read[name].admits(value):
             raise ValueError(f"`{read[name].rule(name)}` must hold, but got {name}={value:g}")
     defaults = {name: [hyper.default] for name, hyper in read.items()} | {"z_loss": [z_loss]}
-    count = max(len(options.seeds), *(len(values) for values in given.values()), 1)
+    count = max(len(arguments.seeds), *(len(values) for values in given.values()), 1)
     columns = {name: _spread(name, v, count) for name, v in (defaults | given).items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

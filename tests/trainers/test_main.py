@@ -3,12 +3,15 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
 from trainers.__main__ import main
-from trainers.config import TRAINING_HYPERPARAMETERS
+from trainers.config import TRAINING_HYPERPARAMETERS, Option
 from trainers.optimizers import REGISTRY
+from trainers.optimizers.base import Entry, Optimizer
+from trainers.optimizers.transforms import descend
 
 
 def run(data_dir: Path, *arguments: str) -> int:
@@ -67,7 +70,7 @@ def test_architectures_and_scales(data_dir: Path, capsys: pytest.CaptureFixture[
 
 
 BAD = {
-    "--optimizer adamx": "unknown optimizer 'adamx'; known: adafactor, adamw, lion, sgd, signum",
+    "--optimizer adamx": "unknown optimizer 'adamx'; known: ",
     "--scale pico": "unknown scale 'pico'; known: nano, micro",
     "--data c4": "unknown data set 'c4'",
     "--optimizer lion --eps 1e-8": "lion under warmup_cosine does not read eps; it reads: lr",
@@ -114,8 +117,34 @@ def test_help_names_every_choice_and_hyperparameter(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     text = capsys.readouterr().out
-    own = {name for entry in REGISTRY.values() for name in entry.hyperparameters}
+    own = {name for entry in REGISTRY.values() for name in (*entry.hyperparameters, *entry.options)}
     for name in [*TRAINING_HYPERPARAMETERS, *own]:
         assert f"--{name.replace('_', '-')} " in text
     assert all(optimizer in text for optimizer in REGISTRY)
     assert "examples:" in text
+
+
+def test_options_and_the_convention_of_the_decay_reach_the_run(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[tuple[int, bool]] = []
+
+    def build(
+        frequency: Annotated[int, Option(low=1, help="steps")] = 10,
+        one_sided: Annotated[bool, Option(help="switch")] = False,
+    ) -> Optimizer:
+        chosen.append((frequency, one_sided))
+        return descend()
+
+    monkeypatch.setitem(REGISTRY, "chosen", Entry(build, 0.1, "", "", schedule="constant"))
+    arguments = ["--optimizer", "chosen", "--steps", "1", "--weight-decay", "0.5"]
+    more = ["--frequency", "3", "--one-sided", "true", "--decay-convention", "coupled"]
+    assert run(data_dir, *arguments) == run(data_dir, *arguments, *more) == 0
+    assert chosen == [(10, False), (3, True)]
+    assert run(data_dir, *arguments, "--frequency", "0") == 2
+    assert run(data_dir, "--optimizer", "sgd", "--frequency", "3") == 2
+    assert run(data_dir, *arguments, "--lr-floor", "0.1") == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert "`frequency >= 1` must hold, but got frequency=0" in errors[-3]
+    assert "sgd has no option frequency; it has: none" in errors[-2]
+    assert "chosen under constant does not read lr_floor" in errors[-1]
