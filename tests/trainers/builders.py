@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trainers.config import ModelConfig, QkNorm, TrainConfig
 from trainers.data import EMBEDDED, dataset
-from trainers.optimizers import hyperparameters, options
+from trainers.optimizers import entry, hyperparameters, options
 
 
 def tiny_model(qk_norm: QkNorm = "width", *, width: int = 16, vocabulary: int = 256) -> ModelConfig:
@@ -27,7 +27,8 @@ def tiny_config(
     seed: int = 0,
     changes: Mapping[str, float] | None = None,
 ) -> TrainConfig:
-    defaults = {k: v.default for k, v in hyperparameters(optimizer, "warmup_cosine").items()}
+    schedule = entry(optimizer).schedule
+    defaults = {k: v.default for k, v in hyperparameters(optimizer, schedule).items()}
     return TrainConfig(
         optimizer=optimizer,
         model=tiny_model(),
@@ -36,6 +37,7 @@ def tiny_config(
         batch_size=4,
         hyperparameters=defaults | dict(changes or {}),
         options={k: v.default for k, v in options(optimizer).items()},
+        schedule=schedule,
         seed=seed,
         eval_sequences=8,
     )

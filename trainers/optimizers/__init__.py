@@ -15,10 +15,15 @@ from trainers.optimizers.adagrad import adagrad
 from trainers.optimizers.adalayer import adalayer
 from trainers.optimizers.adalayer_frozen import adalayer_frozen
 from trainers.optimizers.adalayer_star import adalayer_star
+from trainers.optimizers.adam_mini import adam_mini
 from trainers.optimizers.adamw import adamw
 from trainers.optimizers.base import Entry
 from trainers.optimizers.hybrids import adafactor_sgd, adalayer_sgd, adalayer_sgd_last
 from trainers.optimizers.lion import lion
+from trainers.optimizers.muon import muon
+from trainers.optimizers.nadamw import nadamw
+from trainers.optimizers.schedule_free_adamw import schedule_free_adamw
+from trainers.optimizers.schedule_free_sgd import schedule_free_sgd
 from trainers.optimizers.sgd import sgd
 from trainers.optimizers.sgd_ema import sgd_ema
 from trainers.optimizers.signum import signum
@@ -27,6 +32,8 @@ from trainers.optimizers.sophia import sophia
 _STUDY = "arXiv 2407.07972"
 _ADAGRAD = "Duchi, Hazan, Singer 2011, JMLR 12"
 _ADAFACTOR = "arXiv 1804.04235"
+_MUON = "KellerJordan/Muon@857d1ad"
+_SCHEDULE_FREE = "arXiv 2405.15682"
 
 REGISTRY: dict[str, Entry] = {
     "sgd": Entry(sgd, 1.0, "SGD with heavy-ball momentum", _STUDY),
@@ -46,6 +53,21 @@ REGISTRY: dict[str, Entry] = {
     "adalayer_sgd_last": Entry(adalayer_sgd_last, 31.6, "SGD, last layer adaptive", _STUDY),
     "adalayer_sgd": Entry(adalayer_sgd, 31.6, "SGD, last layer and norms adaptive", _STUDY),
     "adafactor_sgd": Entry(adafactor_sgd, 31.6, "SGD, last layer and norms factored", _STUDY),
+    "nadamw": Entry(nadamw, 3.16e-3, "Adam that looks one step ahead", "Dozat 2016, ICLR workshop"),
+    "muon": Entry(muon, 2e-2, "orthogonalised averages for the hidden matrices", _MUON),
+    "adam_mini": Entry(
+        adam_mini, 3.16e-3, "Adam with one second average per row or head", "arXiv 2406.16793"
+    ),
+    "schedule_free_sgd": Entry(
+        schedule_free_sgd, 1.0, "SGD, evaluated at an average", _SCHEDULE_FREE, "warmup_constant"
+    ),
+    "schedule_free_adamw": Entry(
+        schedule_free_adamw,
+        2.5e-3,
+        "Adam, evaluated at an average",
+        _SCHEDULE_FREE,
+        "warmup_constant",
+    ),
 }
 
 

@@ -1,21 +1,7 @@
 """Adam with decoupled weight decay."""
 
-import torch
-from torch import Tensor
-
-from trainers.optimizers.base import (
-    Beta2,
-    Context,
-    Eps,
-    Momentum,
-    Optimizer,
-    ParamRole,
-    PerTrial,
-    State,
-    chain,
-    per_trial,
-)
-from trainers.optimizers.transforms import average, descend
+from trainers.optimizers.base import Beta2, Eps, Momentum, Optimizer, chain
+from trainers.optimizers.transforms import descend, scale_by_adam
 
 
 def adamw(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -> Optimizer:
@@ -39,21 +25,3 @@ def adamw(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -> Op
         instead of to the tensors, which saves two passes over memory.
     """
     return chain(scale_by_adam(momentum, beta2, eps), descend())
-
-
-def scale_by_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
-    """Adam's direction."""
-
-    def init(value: Tensor, role: ParamRole | None) -> State:
-        del role
-        return {"m": torch.zeros_like(value), "v": torch.zeros_like(value)}
-
-    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
-        m = average(state["m"], grad, momentum)
-        v = average(state["v"], grad.square(), beta2)
-        root = (1 - beta2**context.step) ** 0.5
-        denominator = v.sqrt().add_(per_trial(eps * root, value))
-        direction = m * per_trial(root / (1 - momentum**context.step), value)
-        return direction.div_(denominator), state | {"m": m, "v": v}
-
-    return Optimizer(init, update, elementwise=True)

@@ -79,3 +79,16 @@ def at_own_lr(optimizer: Optimizer, lr: PerTrial) -> Optimizer:
         return effective * per_trial(lr / context.peak_lr, effective)
 
     return Optimizer(optimizer.init, update, effective_lr=effective_lr)
+
+
+def descend_undecayed() -> Optimizer:
+    """`-lr * grad`: the scheduled step of a parameter that does not decay, last in a chain."""
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        del value, role
+        return {}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        return grad * per_trial(-context.lr, value), state
+
+    return Optimizer(init, update, elementwise=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tests.trainers.optimizers.case import Case, Matrix, sign, zeros
 from tests.trainers.optimizers.cases_study import STUDY
+from tests.trainers.optimizers.cases_talk import TALK
 
 
 def sgd(rows: int, columns: int, *, momentum: float) -> Callable[[Matrix], Matrix]:
@@ -168,4 +169,4 @@ BASE: dict[str, Case] = {
     ),
 }
 
-CASES = BASE | STUDY
+CASES = BASE | STUDY | TALK

@@ -13,7 +13,13 @@ from trainers.optimizers.base import ParamRole
 from trainers.schedules import warmup_cosine
 from trainers.stacked import clip_factors, norms
 
-SHAPES = {ParamRole.MLP: (4, 5), ParamRole.LAST_LAYER: (6, 7), ParamRole.NORM: (6,)}
+SHAPES = {
+    ParamRole.MLP: (4, 5),
+    ParamRole.ATTENTION_Q: (5, 4),
+    ParamRole.EMBEDDING: (6, 5),
+    ParamRole.LAST_LAYER: (6, 7),
+    ParamRole.NORM: (6,),
+}
 """Sides differ by one: the eigenvectors of a product have no free choice but their sign then."""
 
 STEPS = 20

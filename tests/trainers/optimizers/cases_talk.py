@@ -1,0 +1,265 @@
+"""Rows of the talk's optimizers and of newer ones; see `cases.py`."""
+
+import math
+from collections.abc import Callable
+
+from tests.trainers.optimizers.case import PEAK, Case, Matrix, zeros
+
+Rule = Callable[[Matrix], Matrix]
+Step = Callable[[Matrix, Matrix, float, float], Matrix]
+Blocks = list[list[tuple[int, int]]]
+
+
+def nadamw(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float, correct_ahead: int = 0
+) -> Rule:
+    m, v, calls = zeros(rows, columns), zeros(rows, columns), [0]
+
+    def direction(g: Matrix) -> Matrix:
+        calls[0] += 1
+        t, d = calls[0], zeros(rows, columns)
+        for i in range(rows):
+            for j in range(columns):
+                m[i][j] = momentum * m[i][j] + (1 - momentum) * g[i][j]
+                v[i][j] = beta2 * v[i][j] + (1 - beta2) * g[i][j] ** 2
+                newest = (1 - momentum) * g[i][j] / (1 - momentum**t)
+                older = momentum * m[i][j] / (1 - momentum ** (t + correct_ahead))
+                d[i][j] = (older + newest) / (math.sqrt(v[i][j] / (1 - beta2**t)) + eps)
+        return d
+
+    return direction
+
+
+def times(a: Matrix, b: Matrix) -> Matrix:
+    return [
+        [sum(x * y for x, y in zip(row, column, strict=True)) for column in zip(*b, strict=True)]
+        for row in a
+    ]
+
+
+def transposed(a: Matrix) -> Matrix:
+    return [[*column] for column in zip(*a, strict=True)]
+
+
+def newton_schulz(u: Matrix) -> Matrix:
+    """For PyTorch's orientation, outputs x inputs."""
+    if len(u) > len(u[0]):
+        return transposed(newton_schulz(transposed(u)))
+    norm = math.sqrt(sum(x**2 for row in u for x in row)) + 1e-7
+    x = [[value / norm for value in row] for row in u]
+    for _ in range(5):
+        a = times(x, transposed(x))
+        aa = times(a, a)
+        b = [
+            [-4.7750 * p + 2.0315 * q for p, q in zip(*rows, strict=True)]
+            for rows in zip(a, aa, strict=True)
+        ]
+        bx = times(b, x)
+        x = [
+            [3.4445 * p + q for p, q in zip(*rows, strict=True)] for rows in zip(x, bx, strict=True)
+        ]
+    return x
+
+
+def muon(rows: int, columns: int, *, momentum: float, **_adam: float) -> Rule:
+    m = zeros(columns, rows)
+
+    def direction(g: Matrix) -> Matrix:
+        u = zeros(columns, rows)
+        for i in range(columns):
+            for j in range(rows):
+                m[i][j] += (1 - momentum) * (g[j][i] - m[i][j])
+                u[i][j] = (1 - momentum) * g[j][i] + momentum * m[i][j]
+        factor = math.sqrt(max(1, columns / rows))
+        return [[factor * x for x in row] for row in transposed(newton_schulz(u))]
+
+    return direction
+
+
+def muon_with_adam(
+    rows: int,
+    columns: int,
+    *,
+    adam_lr: float,
+    adam_momentum: float,
+    beta2: float,
+    eps: float,
+    **_muon: float,
+) -> Rule:
+    own = adam(rows, columns, momentum=adam_momentum, beta2=beta2, eps=eps)
+
+    def direction(g: Matrix) -> Matrix:
+        return [[adam_lr / PEAK * x for x in row] for row in own(g)]
+
+    return direction
+
+
+def adam(rows: int, columns: int, *, momentum: float, beta2: float, eps: float) -> Rule:
+    """One block per element."""
+    elements = [[(i, j)] for i in range(rows) for j in range(columns)]
+    return adam_in_blocks(rows, columns, elements, momentum, beta2, eps)
+
+
+def adam_in_blocks(
+    rows: int, columns: int, blocks: Blocks, momentum: float, beta2: float, eps: float
+) -> Rule:
+    m, v, calls = zeros(rows, columns), [0.0 for _ in blocks], [0]
+
+    def direction(g: Matrix) -> Matrix:
+        calls[0] += 1
+        d = zeros(rows, columns)
+        for b, block in enumerate(blocks):
+            mean = sum(g[i][j] ** 2 for i, j in block) / len(block)
+            v[b] = beta2 * v[b] + (1 - beta2) * mean
+            denominator = math.sqrt(v[b] / (1 - beta2 ** calls[0])) + eps
+            for i, j in block:
+                m[i][j] = momentum * m[i][j] + (1 - momentum) * g[i][j]
+                d[i][j] = m[i][j] / (1 - momentum ** calls[0]) / denominator
+        return d
+
+    return direction
+
+
+def adam_mini_outputs(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float, heads: int
+) -> Step:
+    blocks = [[(i, j) for i in range(rows)] for j in range(columns)]
+    return decay_first(adam_in_blocks(rows, columns, blocks, momentum, beta2, eps))
+
+
+def adam_mini_tokens(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float, heads: int
+) -> Step:
+    blocks = [[(i, j) for j in range(columns)] for i in range(rows)]
+    return decay_first(adam_in_blocks(rows, columns, blocks, momentum, beta2, eps))
+
+
+def adam_mini_heads(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float, heads: int
+) -> Step:
+    width = columns // heads
+    blocks = [
+        [(i, j) for i in range(rows) for j in range(h * width, (h + 1) * width)]
+        for h in range(heads)
+    ]
+    return decay_first(adam_in_blocks(rows, columns, blocks, momentum, beta2, eps))
+
+
+def adam_mini_norm(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float, heads: int
+) -> Step:
+    whole = [[(i, j) for i in range(rows) for j in range(columns)]]
+    own = decay_first(adam_in_blocks(rows, columns, whole, momentum, beta2, eps))
+    return lambda g, w, lr, decay: own(g, w, lr, 0.0)
+
+
+def decay_first(rule: Rule) -> Step:
+    def step(g: Matrix, w: Matrix, lr: float, decay: float) -> Matrix:
+        d = rule(g)
+        return [
+            [x * (1 - lr * decay) - lr * y for x, y in zip(*rows, strict=True)]
+            for rows in zip(w, d, strict=True)
+        ]
+
+    return step
+
+
+def schedule_free(momentum: float, scaled: Rule) -> Step:
+    """With x, y and z as in the paper; y is what the optimizer is given and returns."""
+    z: Matrix = []
+    x: Matrix = []
+    seen: list[float] = []
+    weights: list[float] = []
+
+    def step(g: Matrix, y: Matrix, lr: float, decay: float) -> Matrix:
+        if not z:
+            z.extend([*row] for row in y)
+            x.extend([*row] for row in y)
+        seen.append(lr)
+        weights.append(max(seen) ** 2)
+        c = weights[-1] / sum(weights)
+        following = zeros(len(y), len(y[0]))
+        for i, row in enumerate(scaled(g)):
+            for j, u in enumerate(row):
+                z[i][j] -= lr * (u + decay * y[i][j])
+                x[i][j] = (1 - c) * x[i][j] + c * z[i][j]
+                following[i][j] = (1 - momentum) * z[i][j] + momentum * x[i][j]
+        return following
+
+    return step
+
+
+def schedule_free_sgd(rows: int, columns: int, *, momentum: float) -> Step:
+    return schedule_free(momentum, lambda g: g)
+
+
+def schedule_free_adamw(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float
+) -> Step:
+    return schedule_free(momentum, adam(rows, columns, momentum=0.0, beta2=beta2, eps=eps))
+
+
+ADAM = {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99), "eps": (1e-15, 1e-3)}
+EXACT_ADAM = {"momentum": 0.9, "beta2": 0.95, "eps": 0.0}
+
+TALK: dict[str, Case] = {
+    "nadamw": Case(
+        nadamw,
+        ADAM,
+        scale=0,
+        golden_lrs=(3e-3, 1e-2),
+        golden=(3.80746, 2.50757),
+        exact=EXACT_ADAM,
+        first=[[1.9, 1.9], [1.9, -1.9]],
+    ),
+    "muon": Case(
+        muon,
+        ADAM | {"momentum": (0.95, 0.5), "adam_lr": (3e-4, 0.1), "adam_momentum": (0.9, 0.5)},
+        scale=0,
+        golden_lrs=(1e-2, 3e-2),
+        golden=(4.73255, 4.68256),
+        exact=EXACT_ADAM | {"adam_lr": 1.0, "adam_momentum": 0.9},
+        first=[[0.788575, 0.687614], [0.586653, -0.485693]],
+        role_rules=dict.fromkeys(("embedding", "norm", "last_layer"), muon_with_adam),
+        scale_rtol=1e-3,
+    ),
+    "adam_mini": Case(
+        adam_mini_outputs,
+        ADAM,
+        scale=0,
+        golden_lrs=(3e-3, 1e-2),
+        golden=(3.74885, 2.61952),
+        exact=EXACT_ADAM,
+        first=[[0.447214, 0.632456], [1.341641, -1.264911]],
+        vector_rule=adam_mini_norm,
+        role_rules={
+            "embedding": adam_mini_tokens,
+            "attention_q": adam_mini_heads,
+            "attention_k": adam_mini_heads,
+        },
+        whole_step=True,
+        fixed={"heads": 2},
+    ),
+    "schedule_free_sgd": Case(
+        schedule_free_sgd,
+        {"momentum": (0.9, 0.5)},
+        scale=1,
+        golden_lrs=(0.3, 1.0),
+        golden=(3.87636, 2.33206),
+        exact={"momentum": 0.9},
+        first=[[1, 2], [3, -4]],
+        whole_step=True,
+        quadratic_lr=1.0,
+    ),
+    "schedule_free_adamw": Case(
+        schedule_free_adamw,
+        ADAM,
+        scale=0,
+        golden_lrs=(3e-3, 1e-2),
+        golden=(3.8593, 2.50295),
+        exact=EXACT_ADAM,
+        first=[[1, 1], [1, -1]],
+        whole_step=True,
+        quadratic_lr=0.3,
+    ),
+}

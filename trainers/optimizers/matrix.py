@@ -1,0 +1,83 @@
+"""Functions of stacks of matrices: roots, eigenbases and orthogonalisation.
+
+Every matrix of a stack is treated by itself, `(K, n, n)` or `(K, m, n)`. A decomposition does not
+raise for one bad member: members with a NaN or an infinity come back as NaN, the others untouched.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
+
+Parts = tuple[Tensor, ...]
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of KellerJordan/Muon@857d1ad: steep at zero, and near one from 0.05 on."""
+
+
+def inverse_root(matrix: Tensor, damping: Tensor, exponent: Tensor | float) -> Tensor:
+    """`(matrix + damping * I) ** -exponent` of symmetric matrices without negative eigenvalues.
+
+    `damping` and `exponent` are numbers or `(K, 1)`. Eigenvalues below zero are round-off and count
+    as zero.
+    """
+    values, vectors = guarded(torch.linalg.eigh, matrix)
+    powers = (values.clamp(min=0) + damping) ** -exponent
+    return (vectors * powers[:, None]) @ vectors.mT
+
+
+def eigenbasis(matrix: Tensor) -> Tensor:
+    """Eigenvectors of symmetric matrices as columns, those of large eigenvalues first."""
+    _, vectors = guarded(torch.linalg.eigh, matrix)
+    return vectors.flip(2)
+
+
+def orthonormal(matrix: Tensor) -> Tensor:
+    """An orthonormal basis of the columns, in their order."""
+    basis, _ = guarded(torch.linalg.qr, matrix)
+    return basis
+
+
+def newton_schulz(matrix: Tensor, steps: int = 5) -> Tensor:
+    """About the orthogonal matrix next to each one: singular values move into [0.68, 1.14].
+
+    That holds for singular values of at least 0.05 of the norm; smaller ones grow 3.4-fold a step.
+    Zero stays zero.
+    """
+    a, b, c = NEWTON_SCHULZ
+    tall = matrix.shape[1] > matrix.shape[2]
+    x = matrix.mT if tall else matrix
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+def guarded(decompose: Callable[[Tensor], Parts], matrix: Tensor) -> Parts:
+    """The decomposition with NaN for members that have none; without raising for the stack."""
+    sound = matrix.isfinite().flatten(1).all(1)[:, None, None]
+    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    safe = torch.where(sound, matrix, identity)
+    try:
+        parts = decompose(safe)
+    except LinAlgError:
+        parts = _one_by_one(decompose, safe)
+    return tuple(
+        torch.where(sound.view(-1, *[1] * (part.dim() - 1)), part, torch.nan) for part in parts
+    )
+
+
+def _one_by_one(decompose: Callable[[Tensor], Parts], matrix: Tensor) -> Parts:
+    """Finds the members for which the iteration inside a decomposition does not end."""
+    found = [_or_nan(decompose, member[None]) for member in matrix]
+    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+
+
+def _or_nan(decompose: Callable[[Tensor], Parts], member: Tensor) -> Parts:
+    try:
+        return decompose(member)
+    except LinAlgError:
+        identity = torch.eye(member.shape[-1], dtype=member.dtype, device=member.device)
+        return tuple(torch.full_like(part, torch.nan) for part in decompose(identity[None]))
