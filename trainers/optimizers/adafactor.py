@@ -17,7 +17,7 @@ from trainers.optimizers.base import (
     chain,
     per_trial,
 )
-from trainers.optimizers.transforms import average, descend
+from trainers.optimizers.transforms import adaptive_lr, average, descend
 
 
 def adafactor(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -> Optimizer:
@@ -72,7 +72,12 @@ def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Opti
         direction = m * per_trial(factor, value)
         return direction.div_(denominator), state | {"m": m, **moments}
 
-    return Optimizer(init, update)
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        del value
+        v = _block_means(state, context.role)
+        return adaptive_lr(v / per_trial(1 - beta2**context.step, v), eps, context)
+
+    return Optimizer(init, update, effective_lr=effective_lr)
 
 
 def _averages(squares: Tensor, state: State, beta2: PerTrial, role: ParamRole | None) -> State:
@@ -93,3 +98,12 @@ def _root(moments: State, role: ParamRole | None) -> Tensor:
     mean = row.mean(1, keepdim=True)
     share = row / torch.where(mean == 0, 1, mean)
     return share.sqrt()[:, :, None] * column.sqrt()[:, None]
+
+
+def _block_means(moments: State, role: ParamRole | None) -> Tensor:
+    """The mean of V over each block, as in `transforms.block_means`, `(K, blocks)`."""
+    if role is ParamRole.NORM:
+        return moments["v"]
+    if role is ParamRole.LAST_LAYER:
+        return moments["column"]
+    return moments["row"].mean(1, keepdim=True)
