@@ -5,6 +5,7 @@ bears the final name is complete. A manifest holds the SHA-256 of every file; no
 before it matches.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -59,13 +60,24 @@ def load(directory: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _write(directory: Path, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
-    save_file({name: t.detach().contiguous() for name, t in tensors.items()}, directory / TENSORS)
+    _write_tensors(directory / TENSORS, tensors)
     (directory / SCALARS).write_text(json.dumps(scalars, sort_keys=True, allow_nan=False))
     manifest = {name: _sha256(directory / name) for name in (TENSORS, SCALARS)}
     (directory / MANIFEST).write_text(json.dumps(manifest, sort_keys=True))
     for name in (TENSORS, SCALARS, MANIFEST):
         _sync(directory / name)
     _sync(directory)
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Safetensors hides why a write failed in the text of its own error; a full disk is told."""
+    try:
+        save_file({name: t.detach().contiguous() for name, t in tensors.items()}, path)
+    except SafetensorError as error:
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if f"os error {number})" in str(error):
+                raise OSError(number, os.strerror(number), str(path)) from error
+        raise
 
 
 def _sha256(path: Path) -> str:

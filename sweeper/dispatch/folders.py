@@ -23,6 +23,11 @@ def prune(root: Path, stack_id: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def stack_folders(root: Path) -> frozenset[str]:
+    """Every stack that has a folder of checkpoints."""
+    return frozenset(path.name for path in root.glob("*") if path.name.isdigit())
+
+
 def discard(root: Path, relative: str) -> None:
     """Remove a checkpoint, or everything of a stack."""
     shutil.rmtree(root / relative, ignore_errors=True)

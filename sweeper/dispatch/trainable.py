@@ -33,6 +33,7 @@ from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
 
 LOG_LINES = 50
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 LOGGERS = ("sweeper", "trainers")
 REPORT_KEY = "report"
 
@@ -186,7 +187,7 @@ class _Session:
         try:
             run.save(path)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in FULL_DISK:
                 raise
             _log.exception("no space for a checkpoint")
             return
@@ -259,6 +260,6 @@ def _kind(error: Exception) -> FailureKind:
         return FailureKind.CHECKPOINT_CORRUPT
     if isinstance(error, MemoryError):
         return FailureKind.OOM_HOST
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
         return FailureKind.DISK_FULL
     return FailureKind.USER_ERROR

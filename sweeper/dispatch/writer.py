@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sweeper.dispatch.failpoints import hit
-from sweeper.dispatch.folders import discard, prune
+from sweeper.dispatch.folders import discard, prune, stack_folders
 from sweeper.dispatch.messages import Progress, Report
 from sweeper.errors import Fenced, StorageFull, Unavailable
 from sweeper.failures import Failure, FailureKind
@@ -152,7 +152,7 @@ class Writer:
         running = (self._epoch, claim.stack_id, claim.attempt)
         if report.progress is Progress.FINISHED:
             if self._ask(lambda: self._store.close(*running)):
-                discard(self._checkpoint_dir, str(claim.stack_id))
+                self._discard_unused()
             else:
                 self._give_back(claim, "finished without a result for every member")
         elif report.progress is Progress.RETURNED:
@@ -171,6 +171,15 @@ class Writer:
             discard(self._checkpoint_dir, bad)
         running = (self._epoch, claim.stack_id, claim.attempt)
         self._ask(lambda: self._store.fail(*running, failure))
+        self._discard_unused()
+
+    def _discard_unused(self) -> None:
+        """Remove the checkpoints of closed stacks. Listed first, so that a new stack's stay."""
+        there = stack_folders(self._checkpoint_dir)
+        in_use = self._ask(self._store.folders_in_use) if there else None
+        if in_use is not None:
+            for name in there - in_use:
+                discard(self._checkpoint_dir, name)
 
     def _ask(self, question: Callable[[], T]) -> T | None:
         """The database's answer, however long it takes; None if the process must end first."""

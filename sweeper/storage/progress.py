@@ -196,3 +196,14 @@ def _control_row(rows: Sequence[Any]) -> ControlRow:
         cancelled_slots=tuple(sorted(cancelled)),
         paused=bool(demands) and all(demand is None for demand in demands),
     )
+
+
+def folders_in_use(connection: Connection) -> frozenset[str]:
+    """The first parts of the checkpoints' paths of all stacks that are not closed, and their own.
+
+    A part of a split stack goes on from its parent's folder until it has a checkpoint of its own.
+    """
+    unclosed = select(stack.c.id, stack.c.checkpoints).where(stack.c.state != StackState.CLOSED)
+    rows = connection.execute(unclosed).all()
+    inherited = {str(known["path"]).split("/")[0] for row in rows for known in row.checkpoints}
+    return frozenset({str(row.id) for row in rows} | inherited)

@@ -117,6 +117,10 @@ class Queue:
         """Fail free trials as infeasible; those that were still free."""
         return self._database.write(lambda c: returns.reject(c, epoch, trial_ids, message))
 
+    def folders_in_use(self) -> frozenset[str]:
+        """Checkpoint folders of stacks that are not closed, those of a split parent included."""
+        return self._database.read(progress.folders_in_use)
+
     def control(self, epoch: int) -> list[ControlRow]:
         """All running stacks of the epoch: which slots to mask, and whether to pause."""
         return self._database.read(lambda c: progress.control(c, epoch))

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -36,6 +37,23 @@ def test_a_checkpoint_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         save(tmp_path / "1", TENSOR, {"step": 4})
     assert load(tmp_path / "1")[1] == SCALAR
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path: Path) -> None:
+    code = f"""
+import resource, signal, torch
+from pathlib import Path
+from trainers.checkpoints import save
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    save(Path({str(tmp_path / "1")!r}), {{"a": torch.zeros(100_000)}}, {{}})
+except OSError as error:
+    print(error.errno)
+"""
+    run = [sys.executable, "-c", code]
+    assert subprocess.check_output(run, text=True).strip() == str(errno.EFBIG)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [TENSORS, SCALARS, MANIFEST])
