@@ -13,8 +13,8 @@ from sweeper.settings import (
     setting_problem,
 )
 from sweeper.spec import MAX_POINTS, OptimizerSpec, Setting, SweepSpec, Tie, pointer
+from trainers import optimizers as known_optimizers
 from trainers.config import ARCHITECTURES, SCALES, DataConfig
-from trainers.optimizers import REGISTRY
 
 Path = tuple[str | int, ...]
 """Where in the body something stands."""
@@ -57,13 +57,20 @@ def _text(value: float | str) -> str:
 def _names(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Iterator[Problem]:
     names = [optimizer.name for optimizer in spec.optimizers]
     for i, name in enumerate(names):
-        yield from _unknown("optimizer", name, REGISTRY, "optimizers", i)
+        yield from _unknown_optimizer(name, i)
     for kind, known in (("scales", SCALES), ("architectures", ARCHITECTURES)):
         for i, name in enumerate(getattr(spec, kind)):
             yield from _unknown(kind[:-1], name, known, kind, i)
         yield from _repeated(getattr(spec, kind), kind)
     yield from _unknown("data set", spec.data, data, "data")
     yield from _repeated(spec.seeds, "seeds")
+
+
+def _unknown_optimizer(name: str, i: int) -> Iterator[Problem]:
+    try:
+        known_optimizers.entry(name)
+    except ValueError as error:
+        yield Problem(pointer("optimizers", i), str(error))
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], *path: str | int) -> Iterator[Problem]:
@@ -152,7 +159,7 @@ def _axis(spec: SweepSpec) -> Iterator[Problem]:
     """The swept hyperparameter exists, for every optimizer or at least somewhere."""
     parameter = spec.axis.parameter
     everywhere: dict[str, None] = {}
-    for name in REGISTRY:
+    for name in known_optimizers.names():
         everywhere |= dict.fromkeys(axis_parameters(name, "warmup_cosine"))
     if parameter not in everywhere:
         yield from _unknown("hyperparameter", parameter, everywhere, "axis", "parameter")

@@ -31,7 +31,7 @@ from sweeper.storage.store import Store
 from sweeper.trials import Expansion, SweepState, Variant
 from trainers.config import SCALES, DataConfig, Hyperparameter, Scale, canonical_json
 from trainers.data import dataset, prepare_embedded
-from trainers.optimizers import REGISTRY
+from trainers.optimizers import entry, names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,12 +212,12 @@ def optimizers() -> tuple[OptimizerInfo, ...]:
     return tuple(
         OptimizerInfo(
             name=name,
-            summary=entry.summary,
-            source=entry.source,
-            lr=entry.lr,
+            summary=entry(name).summary,
+            source=entry(name).source,
+            lr=entry(name).lr,
             hyperparameters=hyperparameters(name),
         )
-        for name, entry in REGISTRY.items()
+        for name in names()
     )
 
 

@@ -34,8 +34,8 @@ SWEEPABLE_RUN_NUMBERS = frozenset({"steps", "batch_size", "tokens_per_parameter"
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": tuple(SCHEDULE_HYPERPARAMETERS),
     "precision": get_args(Precision),
-    "decay_convention": get_args(DecayConvention),
 }
+DECAY_CHOICES: Mapping[str, tuple[str, ...]] = {"decay_convention": ("independent", "coupled")}
 
 Rule = Hyperparameter | Option
 """What a number may be."""
@@ -57,7 +57,10 @@ def axis_parameters(optimizer: str, schedule: ScheduleName) -> Mapping[str, Rule
 def known_settings(optimizer: str) -> Mapping[str, Rule | tuple[str, ...]]:
     """Everything that `base` and overrides may name for the optimizer: a range or the choices."""
     rules: dict[str, Rule | tuple[str, ...]] = dict(hyperparameters(optimizer))
-    return rules | optimizers.options(optimizer) | dict(RUN_NUMBERS) | dict(CHOICES)
+    choices = dict(CHOICES)
+    if not optimizers.entry(optimizer).own_decay:
+        choices |= DECAY_CHOICES
+    return rules | optimizers.options(optimizer) | dict(RUN_NUMBERS) | choices
 
 
 def setting_problem(name: str, value: Setting, optimizer: str) -> str | None:
@@ -124,7 +127,8 @@ def effective_config(
         batch_size=batch_size,
         hyperparameters=values,
         options=_options(optimizer, settings),
-        decay_convention=_decay_convention(values, settings),
+        decay_convention=_decay_convention(optimizer, values, settings),
+        optimizer_version=optimizers.entry(optimizer).version,
         schedule=schedule,
         precision=cast(Precision, settings.get("precision", size.precision)),
         seed=seed,
@@ -155,9 +159,11 @@ def _options(optimizer: str, settings: Mapping[str, Setting]) -> dict[str, int |
 
 
 def _decay_convention(
-    values: Mapping[str, float], settings: Mapping[str, Setting]
+    optimizer: str, values: Mapping[str, float], settings: Mapping[str, Setting]
 ) -> DecayConvention:
     """What the settings choose; without decay it has no effect, and is the default."""
+    if optimizers.entry(optimizer).own_decay:
+        return "own"
     chosen = settings.get("decay_convention", "independent")
     return cast(DecayConvention, chosen) if values.get("weight_decay") else "independent"
 

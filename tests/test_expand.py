@@ -191,3 +191,15 @@ def test_the_convention_of_the_decay_makes_another_trial_only_where_there_is_dec
     assert found == ["independent", "independent", "coupled"]
     assert len(expansion.points) == 4
     assert len({t.stack_key for t in expansion.trials}) == 1
+
+
+def test_an_optimizer_of_torch_is_swept_over_what_its_class_takes() -> None:
+    found = configs(
+        axis={"parameter": "weight_decay", "values": [0.0, 0.1], "scale": "linear"},
+        optimizers=[{"name": "torch.AdamW", "amsgrad": True, "beta2": 0.99}],
+    )
+    assert [c.hyperparameters["weight_decay"] for c in found] == [0.0, 0.1]
+    assert {c.hyperparameters["beta2"] for c in found} == {0.99}
+    assert [dict(c.options) for c in found] == [{"amsgrad": True}] * 2
+    assert {c.optimizer_version.split()[0] for c in found} == {"torch"}
+    assert {c.decay_convention for c in found} == {"own"}

@@ -35,6 +35,14 @@ def lr(*values: float, **more: Any) -> dict[str, Any]:
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"optimizers": ["adamx"]}, "/optimizers/0", "unknown optimizer 'adamx'; known: adafactor, a"),
+    ({"optimizers": ["torch.LBFGS"]}, "/optimizers/0", "torch.LBFGS cannot be swept: its step "),
+    ({"optimizers": ["my_optimizer.py"]}, "/optimizers/0", "unknown optimizer 'my_optimizer.py'"),
+    ({"optimizers": ["/my/optimizer.py"]}, "/optimizers/0", "must match"),
+    (
+        {"optimizers": [{"name": "torch.AdamW", "decay_convention": "coupled"}]},
+        "/optimizers/0/decay_convention",
+        "torch.AdamW has no 'decay_convention'; it has: amsgrad, batch_size",
+    ),
     ({"optimizers": []}, "/optimizers", "at least 1"),
     ({"optimizers": [3]}, "/optimizers/0", "got 3"),
     ({"scales": ["huge"]}, "/scales/0", "unknown scale 'huge'; known: "),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 import torch
 
@@ -24,7 +24,7 @@ from trainers.config import (
 from trainers.data import EMBEDDED, dataset, prepare_embedded
 from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
-from trainers.optimizers import REGISTRY, entry, hyperparameters, options
+from trainers.optimizers import entry, hyperparameters, names, options
 
 BAR_WIDTH = 30
 
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     run = parser.add_argument_group("run")
-    run.add_argument("--optimizer", default="adamw", metavar="NAME", help=_choices(REGISTRY))
+    run.add_argument("--optimizer", default="adamw", metavar="NAME", help=_choices(names()))
     run.add_argument("--scale", default="nano", metavar="NAME", help=_choices(SCALES))
     run.add_argument("--architecture", default="standard", choices=[*ARCHITECTURES])
     run.add_argument(
@@ -85,9 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--decay-convention",
-        default="independent",
-        choices=get_args(DecayConvention),
-        help="whether weights shrink by weight_decay per step at peak, or by lr times weight_decay",
+        choices=["independent", "coupled"],
+        help="whether weights shrink by weight_decay per step at peak (default), or by lr times it",
     )
     run.add_argument("--steps", type=int, help="optimizer steps; default: the scale's own")
     run.add_argument("--batch-size", type=int, help="sequences; default: the scale's own")
@@ -123,7 +122,7 @@ def _choices(names: Iterable[str]) -> str:
 def _hyperparameter_help() -> dict[str, str]:
     """Every hyperparameter of any optimizer, with what it does."""
     found: dict[str, str] = {}
-    for optimizer in REGISTRY:
+    for optimizer in names():
         for name, description in hyperparameters(optimizer, "warmup_cosine").items():
             found.setdefault(name, f"{description.help}; {description.rule(name)}")
     return found
@@ -132,7 +131,7 @@ def _hyperparameter_help() -> dict[str, str]:
 def _known_options() -> dict[str, Option]:
     """Every option of any optimizer."""
     found: dict[str, Option] = {}
-    for optimizer in REGISTRY:
+    for optimizer in names():
         found = options(optimizer) | found
     return found
 
@@ -144,7 +143,10 @@ def _configs(arguments: argparse.Namespace) -> list[TrainConfig]:
     scale, architecture = SCALES[arguments.scale], ARCHITECTURES[arguments.architecture]
     schedule: ScheduleName = arguments.schedule or entry(arguments.optimizer).schedule
     members = _members(arguments, schedule, architecture.z_loss)
-    chosen = _options(arguments)
+    chosen, own = _options(arguments), entry(arguments.optimizer)
+    decay: DecayConvention = "own" if own.own_decay else "independent"
+    if own.own_decay and arguments.decay_convention:
+        raise ValueError(f"{arguments.optimizer} has a rule of its own for weight decay")
     prepared = arguments.data == EMBEDDED
     data = (
         prepare_embedded(arguments.data_dir)
@@ -165,7 +167,8 @@ def _configs(arguments: argparse.Namespace) -> list[TrainConfig]:
             batch_size=batch_size,
             hyperparameters=values,
             options=chosen,
-            decay_convention=arguments.decay_convention,
+            decay_convention=arguments.decay_convention or decay,
+            optimizer_version=own.version,
             schedule=schedule,
             precision=arguments.precision or scale.precision,
             seed=seed,

@@ -17,7 +17,7 @@ TRAINER_VERSION = 1
 
 Precision = Literal["fp32", "bf16"]
 ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "warmup_constant", "constant"]
-DecayConvention = Literal["independent", "coupled"]
+DecayConvention = Literal["independent", "coupled", "own"]
 QkNorm = Literal["width", "off"]
 
 
@@ -174,7 +174,10 @@ class TrainConfig:
     """Settings of the optimizer that a whole stack shares, such as `precondition_frequency`."""
     decay_convention: DecayConvention = "independent"
     """`independent`: a step at peak shrinks weights by `weight_decay` at any learning rate, as in
-    the study; `coupled`: by `lr * weight_decay`, as in AdamW. Without decay there is none."""
+    the study; `coupled`: by `lr * weight_decay`, as in AdamW. Without decay there is none. `own`:
+    the optimizer is not built in and has a rule of its own, which cannot be chosen."""
+    optimizer_version: str = ""
+    """Of an optimizer that is not built in: what `Entry.version` says."""
     schedule: ScheduleName = "warmup_cosine"
     precision: Precision = "fp32"
     seed: int = 0
@@ -201,6 +204,8 @@ def to_dict(config: TrainConfig) -> dict[str, Any]:
     plain["options"] = dict(sorted(config.options.items()))
     if not config.hyperparameters.get("weight_decay"):
         del plain["decay_convention"]
+    if not config.optimizer_version:
+        del plain["optimizer_version"]
     return plain
 
 

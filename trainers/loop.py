@@ -334,6 +334,12 @@ def _check(configs: Sequence[TrainConfig]) -> None:
             f"{config.optimizer} under {config.schedule} reads {', '.join(sorted(read))}, "
             f"but got {', '.join(sorted(config.hyperparameters))}"
         )
+    version = entry(config.optimizer).version
+    if config.optimizer_version != version:
+        raise ValueError(
+            f"{config.optimizer} is here in version '{version}', "
+            f"but the run is of version '{config.optimizer_version}'"
+        )
     known = options(config.optimizer)
     if config.options.keys() != known.keys():
         raise ValueError(
@@ -363,6 +369,8 @@ def _build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
 
 def _decay(configs: Sequence[TrainConfig], values: Mapping[str, Tensor]) -> Tensor:
     """The coefficient of decoupled decay, `(K,)`: each member's by its own convention."""
+    if entry(configs[0].optimizer).own_decay:
+        return torch.zeros_like(values["lr"])
     weight_decay = values["weight_decay"]
     coupled = [config.decay_convention == "coupled" for config in configs]
     independent = weight_decay / values["lr"]

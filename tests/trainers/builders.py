@@ -38,6 +38,7 @@ def tiny_config(
         hyperparameters=defaults | dict(changes or {}),
         options={k: v.default for k, v in options(optimizer).items()},
         schedule=schedule,
+        optimizer_version=entry(optimizer).version,
         seed=seed,
         eval_sequences=8,
     )

@@ -9,6 +9,7 @@ from trainers.config import (
     Option,
     ScheduleName,
 )
+from trainers.optimizers import torch_adapter
 from trainers.optimizers.adafactor import adafactor
 from trainers.optimizers.adafactor_classic import adafactor_classic
 from trainers.optimizers.adagrad import adagrad
@@ -26,6 +27,8 @@ from trainers.optimizers.schedule_free_adamw import schedule_free_adamw
 from trainers.optimizers.schedule_free_sgd import schedule_free_sgd
 from trainers.optimizers.sgd import sgd
 from trainers.optimizers.sgd_ema import sgd_ema
+from trainers.optimizers.shampoo import shampoo
+from trainers.optimizers.shampoo_squared import shampoo_squared
 from trainers.optimizers.signum import signum
 from trainers.optimizers.sophia import sophia
 
@@ -68,15 +71,25 @@ REGISTRY: dict[str, Entry] = {
         _SCHEDULE_FREE,
         "warmup_constant",
     ),
+    "shampoo": Entry(shampoo, 3.16e-3, "one preconditioner per side", "arXiv 1802.09568"),
+    "shampoo_squared": Entry(
+        shampoo_squared, 3.16e-3, "Shampoo with twice the power", "arXiv 2406.17748"
+    ),
 }
 
 
+def names() -> tuple[str, ...]:
+    """Every optimizer that a run may name: the built-in ones, and those of torch."""
+    return (*REGISTRY, *torch_adapter.entries())
+
+
 def entry(optimizer: str) -> Entry:
-    """The line of the registry; raises ValueError for an unknown name."""
-    if optimizer not in REGISTRY:
-        known = ", ".join(sorted(REGISTRY))
-        raise ValueError(f"unknown optimizer '{optimizer}'; known: {known}")
-    return REGISTRY[optimizer]
+    """What is registered under a name; raises ValueError if nothing is."""
+    found = REGISTRY.get(optimizer) or torch_adapter.entries().get(optimizer)
+    if found is None:
+        unknown = f"unknown optimizer '{optimizer}'; known: {', '.join(sorted(names()))}"
+        raise ValueError(torch_adapter.refusal(optimizer) or unknown)
+    return found
 
 
 def hyperparameters(optimizer: str, schedule: ScheduleName) -> dict[str, Hyperparameter]:
@@ -90,6 +103,8 @@ def hyperparameters(optimizer: str, schedule: ScheduleName) -> dict[str, Hyperpa
     )
     common = {k: v for k, v in TRAINING_HYPERPARAMETERS.items() if k not in unread}
     common["lr"] = dataclasses.replace(common["lr"], default=chosen.lr)
+    if chosen.own_decay:
+        del common["weight_decay"]
     return common | dict(chosen.hyperparameters)
 
 

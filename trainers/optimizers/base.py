@@ -237,6 +237,10 @@ class Entry:
     """What it keeps, in words, where the measured bytes need any."""
     extra_flops: str = ""
     """Operations of an update beyond a few per parameter, in words."""
+    own_decay: bool = False
+    """Whether weight decay is `build`'s affair, if it takes any: `Context.decay` is then zero."""
+    version: str = ""
+    """Of code that is not built in: release of its package, or SHA-256 of its source."""
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:
