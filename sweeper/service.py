@@ -77,6 +77,10 @@ class Service:
     store: Store
     datasets_dir: Path
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if a plug-in cannot be used."""
+        names()
+
     def datasets(self) -> dict[str, DataConfig]:
         """The data sets a sweep can name; the embedded one is written on first use."""
         embedded = prepare_embedded(self.datasets_dir)

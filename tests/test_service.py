@@ -11,6 +11,7 @@ from sweeper.service import Service, all_presets, optimizers
 from sweeper.storage.store import Store
 from sweeper.trials import SweepState, TrialState
 from tests.test_rules import BAD, body
+from tests.trainers.optimizers.test_plugins import example
 from trainers.data import prepare_embedded
 
 
@@ -107,3 +108,25 @@ def test_optimizers_list_every_hyperparameter_with_its_default() -> None:
 
 def test_data_sets_are_found_by_their_manifest(service: Service) -> None:
     assert set(service.datasets()) == {"embedded"}
+
+
+def test_an_optimizer_from_a_file_is_swept_by_its_name_and_identified_by_its_source(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = sweep(1e-3, optimizers=[{"name": "soft_sign", "softness": 0.1}])
+    with pytest.raises(InvalidRequest, match="unknown optimizer 'soft_sign'"):
+        service.submit(asked)
+    for name, more in (("first", ""), ("second", "# Another source.\n")):
+        path = tmp_path / f"{name}.py"
+        path.write_text(example() + more)
+        monkeypatch.setenv("SWEEPER_PLUGINS", str(path))
+        assert (service.submit(asked).new, service.preview(asked).new) == (1, 0)
+    assert "soft_sign" in {info.name for info in optimizers()}
+
+
+def test_a_file_that_cannot_be_used_is_told_at_the_start(
+    sqlite_store: Store, datasets_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPER_PLUGINS", "nowhere.py")
+    with pytest.raises(ValueError, match=r"SWEEPER_PLUGINS names nowhere\.py, which cannot be re"):
+        Service(sqlite_store, datasets_dir)

@@ -38,6 +38,8 @@ class Work:
     control: str
     """Name of the control actor."""
     timing: Timing
+    plugin: str | None = None
+    """Source of the file that defines the optimizer, if it is not built in."""
 
     def to_json(self) -> str:
         """One line of text."""

@@ -20,6 +20,7 @@ from sweeper.stacking import Machine, PlannedStack, cost_s, plan
 from sweeper.storage.queue import Queue
 from sweeper.storage.records import Claim, FreeTrial
 from trainers.config import from_dict
+from trainers.optimizers import plugins
 
 LOOK_AHEAD_S = 2.0
 """A stack is claimed ahead when a running one has this much left, so that no core waits for it."""
@@ -197,4 +198,5 @@ class StackSearcher(Searcher):
             checkpoint_slots=claim.checkpoint_slots,
             control=supply.control,
             timing=supply.timing,
+            plugin=plugins.source_of(claim.members[0].config["optimizer"]),
         )

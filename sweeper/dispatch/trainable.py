@@ -31,6 +31,7 @@ from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, from_dict
 from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
+from trainers.optimizers import plugins
 
 LOG_LINES = 50
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -112,6 +113,8 @@ class _Session:
     def _start(self) -> StackRun:
         work = self._work
         _reset_process(work.threads)
+        if work.plugin is not None:
+            plugins.take(work.plugin)
         configs = [from_dict(plain) for plain in work.configs]
         run = StackRun(configs, data_dir=Path(work.data_dir), device=work.device)
         if work.checkpoint is not None:

@@ -9,7 +9,7 @@ from trainers.config import (
     Option,
     ScheduleName,
 )
-from trainers.optimizers import torch_adapter
+from trainers.optimizers import plugins, torch_adapter
 from trainers.optimizers.adafactor import adafactor
 from trainers.optimizers.adafactor_classic import adafactor_classic
 from trainers.optimizers.adagrad import adagrad
@@ -79,13 +79,20 @@ REGISTRY: dict[str, Entry] = {
 
 
 def names() -> tuple[str, ...]:
-    """Every optimizer that a run may name: the built-in ones, and those of torch."""
-    return (*REGISTRY, *torch_adapter.entries())
+    """Every optimizer that a run may name: the built-in ones, those of torch, and plug-ins.
+
+    Raises ValueError if a plug-in cannot be used.
+    """
+    ours = (*REGISTRY, *torch_adapter.entries())
+    if taken := set(ours) & set(plugins.names()):
+        raise ValueError(f"a plug-in must have a new name, but got {', '.join(sorted(taken))}")
+    return (*ours, *plugins.names())
 
 
 def entry(optimizer: str) -> Entry:
     """What is registered under a name; raises ValueError if nothing is."""
-    found = REGISTRY.get(optimizer) or torch_adapter.entries().get(optimizer)
+    ours = REGISTRY.get(optimizer) or torch_adapter.entries().get(optimizer)
+    found = ours or plugins.find(optimizer)
     if found is None:
         unknown = f"unknown optimizer '{optimizer}'; known: {', '.join(sorted(names()))}"
         raise ValueError(torch_adapter.refusal(optimizer) or unknown)
