@@ -112,3 +112,8 @@ def test_migrate_then_api_on_postgresql(empty_postgresql_url: str, tmp_path: Pat
             assert client.sweep(sweep["id"])["state"] == "queued"
     finally:
         assert stop(served) == 0
+
+
+def test_only_the_service_knows_the_database(services: dict[str, Any]) -> None:
+    knowing = {n for n, s in services.items() if "SWEEPER_DATABASE" in s.get("environment", {})}
+    assert knowing == {"migrate", "api", "dispatcher"}
