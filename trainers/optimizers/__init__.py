@@ -30,6 +30,7 @@ from trainers.optimizers.sgd_ema import sgd_ema
 from trainers.optimizers.shampoo import shampoo
 from trainers.optimizers.shampoo_squared import shampoo_squared
 from trainers.optimizers.signum import signum
+from trainers.optimizers.soap import soap
 from trainers.optimizers.sophia import sophia
 
 _STUDY = "arXiv 2407.07972"
@@ -49,7 +50,13 @@ REGISTRY: dict[str, Entry] = {
     "adafactor_classic": Entry(
         adafactor_classic, 1e-2, "Adafactor as published, steps relative to weights", _ADAFACTOR
     ),
-    "sophia": Entry(sophia, 6e-4, "averaged gradient over sampled curvature", "arXiv 2305.14342"),
+    "sophia": Entry(
+        sophia,
+        6e-4,
+        "averaged gradient over sampled curvature",
+        "arXiv 2305.14342",
+        extra_flops="a second gradient every curvature_frequency steps",
+    ),
     "adalayer": Entry(adalayer, 3.16e-3, "Adam with one second average per tensor", _STUDY),
     "adalayer_star": Entry(adalayer_star, 3.16e-3, "Adalayer with one per logit", _STUDY),
     "adalayer_frozen": Entry(adalayer_frozen, 3.16e-3, "Adalayer* as at the start", _STUDY),
@@ -71,6 +78,7 @@ REGISTRY: dict[str, Entry] = {
         _SCHEDULE_FREE,
         "warmup_constant",
     ),
+    "soap": Entry(soap, 3.16e-3, "Adam in Shampoo's eigenbasis", "arXiv 2409.11321"),
     "shampoo": Entry(shampoo, 3.16e-3, "one preconditioner per side", "arXiv 1802.09568"),
     "shampoo_squared": Entry(
         shampoo_squared, 3.16e-3, "Shampoo with twice the power", "arXiv 2406.17748"

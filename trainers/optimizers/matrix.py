@@ -16,14 +16,16 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of KellerJordan/Muon@857d1ad: steep at zero, and near one from 0.05 on."""
 
 
-def inverse_root(matrix: Tensor, damping: Tensor, exponent: Tensor | float) -> Tensor:
+def inverse_root(matrix: Tensor, damping: Tensor, exponent: float) -> Tensor:
     """`(matrix + damping * I) ** -exponent` of symmetric matrices without negative eigenvalues.
 
-    `damping` and `exponent` are numbers or `(K, 1)`. Eigenvalues below zero are round-off and count
-    as zero.
+    `damping` is `(K, 1)`. A damped eigenvalue within the round-off of the largest one counts as
+    zero and stays zero, as in a pseudo-inverse: otherwise noise would be blown up the most.
     """
     values, vectors = guarded(torch.linalg.eigh, matrix)
-    powers = (values.clamp(min=0) + damping) ** -exponent
+    noise = values[:, -1:] * (matrix.shape[-1] * torch.finfo(matrix.dtype).eps)
+    damped = values + damping
+    powers = torch.where(damped > noise, damped.clamp(min=0) ** -exponent, 0.0)
     return (vectors * powers[:, None]) @ vectors.mT
 
 

@@ -3,9 +3,13 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing
+
 from tests.trainers.optimizers.case import PEAK, Case, Matrix, zeros
 
 Rule = Callable[[Matrix], Matrix]
+Array = numpy.typing.NDArray[np.float64]
 Step = Callable[[Matrix, Matrix, float, float], Matrix]
 Blocks = list[list[tuple[int, int]]]
 
@@ -199,7 +203,155 @@ def schedule_free_adamw(
     return schedule_free(momentum, adam(rows, columns, momentum=0.0, beta2=beta2, eps=eps))
 
 
+def soap(
+    rows: int,
+    columns: int,
+    *,
+    momentum: float,
+    beta2: float,
+    eps: float,
+    precondition_frequency: int = 10,
+    max_precond_dim: int = 10_000,
+) -> Step:
+    """With the average of gradients in the original basis, as in the paper's algorithm."""
+    L, R = np.zeros((rows, rows)), np.zeros((columns, columns))
+    Q = [np.eye(rows), np.eye(columns)]
+    two_sided = [size <= max_precond_dim for size in (rows, columns)]
+    m, v, t = np.zeros((rows, columns)), np.zeros((rows, columns)), -1
+
+    def step(g: Matrix, w: Matrix, lr: float, decay: float) -> Matrix:
+        nonlocal L, R, m, v, t
+        G, t = np.array(g), t + 1
+        L, R = beta2 * L + (1 - beta2) * G @ G.T, beta2 * R + (1 - beta2) * G.T @ G
+        if t == 0:
+            for side, gram in enumerate((L, R)):
+                if two_sided[side]:
+                    Q[side] = np.linalg.eigh(gram)[1][:, ::-1]
+            return w
+        m = momentum * m + (1 - momentum) * G
+        v = beta2 * v + (1 - beta2) * (Q[0].T @ G @ Q[1]) ** 2
+        N = Q[0] @ ((Q[0].T @ m @ Q[1]) / (np.sqrt(v) + eps)) @ Q[1].T
+        W = np.array(w) - lr * math.sqrt(1 - beta2**t) / (1 - momentum**t) * N
+        W = W - lr * decay * W
+        if t % precondition_frequency == 0:
+            for side, gram in enumerate((L, R)):
+                if two_sided[side]:
+                    order = np.argsort(-np.diag(Q[side].T @ gram @ Q[side]))
+                    v = np.take(v, order, axis=side)
+                    Q[side] = np.linalg.qr(gram @ Q[side][:, order])[0]
+        return as_lists(W)
+
+    return step
+
+
+def soap_norm(
+    rows: int,
+    columns: int,
+    *,
+    momentum: float,
+    beta2: float,
+    eps: float,
+    precondition_frequency: int = 10,
+    max_precond_dim: int = 10_000,
+) -> Step:
+    return soap(
+        rows,
+        columns,
+        momentum=momentum,
+        beta2=beta2,
+        eps=eps,
+        max_precond_dim=0,
+    )
+
+
+def as_lists(array: Array) -> Matrix:
+    rows: Matrix = array.tolist()
+    return rows
+
+
+def shampoo(
+    rows: int,
+    columns: int,
+    *,
+    momentum: float,
+    beta2: float,
+    eps: float,
+    precondition_frequency: int = 10,
+    max_precond_dim: int = 10_000,
+    graft: int = 1,
+    total: float = 0.5,
+) -> Rule:
+    """`total`: of the exponents of both sides, or of the only one."""
+    sides = [side for side, size in enumerate((rows, columns)) if size <= max_precond_dim]
+    grams = [np.zeros((rows, rows)), np.zeros((columns, columns))]
+    roots = [np.eye(rows), np.eye(columns)]
+    m, v, t = np.zeros((rows, columns)), np.zeros((rows, columns)), 0
+
+    def root(gram: Array) -> Array:
+        values, vectors = np.linalg.eigh(gram / (1 - beta2**t if beta2 < 1 else 1.0))
+        powers = (np.maximum(values, 0.0) + eps) ** (-total / len(sides))
+        return np.array(vectors * powers @ vectors.T)
+
+    def direction(g: Matrix) -> Matrix:
+        nonlocal m, v, t
+        G, t = np.array(g), t + 1
+        m = momentum * m + (1 - momentum) * G
+        weight = 1 - beta2 if beta2 < 1 else 1.0
+        v = beta2 * v + weight * G**2
+        for side, square in enumerate((G @ G.T, G.T @ G)):
+            grams[side] = beta2 * grams[side] + weight * square
+            if side in sides and (t <= precondition_frequency or t % precondition_frequency == 0):
+                roots[side] = root(grams[side])
+        m_hat = m / (1 - momentum**t)
+        n = m_hat / np.sqrt(v / (1 - beta2**t if beta2 < 1 else 1.0) + eps)
+        if not sides:
+            return as_lists(n)
+        d = roots[0] @ m_hat @ roots[1]
+        return as_lists(d * np.linalg.norm(n) / np.linalg.norm(d) if graft else d)
+
+    return direction
+
+
+def shampoo_squared(
+    rows: int,
+    columns: int,
+    *,
+    momentum: float,
+    beta2: float,
+    eps: float,
+    precondition_frequency: int = 10,
+    max_precond_dim: int = 10_000,
+    graft: int = 1,
+) -> Rule:
+    return shampoo(
+        rows,
+        columns,
+        momentum=momentum,
+        beta2=beta2,
+        eps=eps,
+        precondition_frequency=precondition_frequency,
+        max_precond_dim=max_precond_dim,
+        graft=graft,
+        total=1.0,
+    )
+
+
+def shampoo_norm(
+    rows: int,
+    columns: int,
+    *,
+    momentum: float,
+    beta2: float,
+    eps: float,
+    precondition_frequency: int = 10,
+    max_precond_dim: int = 10_000,
+    graft: int = 1,
+) -> Rule:
+    return shampoo(rows, columns, momentum=momentum, beta2=beta2, eps=eps, max_precond_dim=0)
+
+
 ADAM = {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99), "eps": (1e-15, 1e-3)}
+SHAMPOO = {"momentum": (0.9, 0.5), "beta2": (0.95, 1.0), "eps": (1e-8, 1e-3)}
 EXACT_ADAM = {"momentum": 0.9, "beta2": 0.95, "eps": 0.0}
 
 TALK: dict[str, Case] = {
@@ -261,5 +413,48 @@ TALK: dict[str, Case] = {
         first=[[1, 1], [1, -1]],
         whole_step=True,
         quadratic_lr=0.3,
+    ),
+    "soap": Case(
+        soap,
+        ADAM | {"eps": (1e-8, 1e-3)},
+        scale=0,
+        golden_lrs=(1e-2, 3e-2),
+        golden=(3.36173, 1.85182),
+        exact=EXACT_ADAM,
+        first=[[0, 0], [0, 0]],
+        vector_rule=soap_norm,
+        whole_step=True,
+        fixed={"precondition_frequency": 3},
+        rtol=1e-6,
+        scale_rtol=1e-8,
+        golden_atol=0.15,
+    ),
+    "shampoo": Case(
+        shampoo,
+        SHAMPOO,
+        scale=0,
+        golden_lrs=(1e-2, 3e-2),
+        golden=(1.99215, 1.63847),
+        exact=EXACT_ADAM,
+        first=[[0.707107, 0.707107], [0.707107, -0.707107]],
+        vector_rule=shampoo_norm,
+        fixed={"precondition_frequency": 3, "graft": False},
+        rtol=1e-6,
+        scale_rtol=1e-8,
+        golden_atol=0.02,
+    ),
+    "shampoo_squared": Case(
+        shampoo_squared,
+        SHAMPOO,
+        scale=-1,
+        golden_lrs=(1e-2, 3e-2),
+        golden=(2.26193, 1.60282),
+        exact=EXACT_ADAM,
+        first=[[0.4, 0.3], [0.2, -0.1]],
+        vector_rule=shampoo_norm,
+        fixed={"precondition_frequency": 3, "graft": False},
+        rtol=1e-6,
+        scale_rtol=1e-8,
+        golden_atol=0.02,
     ),
 }
