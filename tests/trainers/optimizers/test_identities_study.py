@@ -212,6 +212,26 @@ def test_classic_adafactor_clips_its_updates_and_scales_them_with_the_weights() 
         torch.testing.assert_close(delta, -0.5 * scale * grad.sign(), rtol=1e-12, atol=0)
 
 
+def test_classic_adafactor_is_pytorchs() -> None:
+    """With decay; PyTorch's rate is that of the schedule as long as it is under `1 / sqrt(t)`."""
+    grads, weight_decay, lr = random_grads(3, 4, count=20), 0.1, 0.02
+    theirs = torch.nn.Parameter(torch.ones(3, 4, dtype=torch.float64))
+    reference = torch.optim.Adafactor([theirs], lr=lr, weight_decay=weight_decay)
+    own = {k: column(v, v) for k, v in CASES["adafactor_classic"].exact.items()}
+    own |= {"eps": column(1e-300, 1e-300), "min_scale": column(1e-3, 1e-3)}
+    optimizer = REGISTRY["adafactor_classic"].build(**own, min_dim_factored=1)
+    value = torch.ones(2, 3, 4, dtype=torch.float64)
+    state = optimizer.init(value, ParamRole.MLP)
+    for step, grad in enumerate(grads, 1):
+        theirs.grad = grad[0].clone()
+        reference.step()  # type: ignore[no-untyped-call]
+        delta, state = optimizer.update(
+            grad, state, value, context(step, 2, lr=lr, decay=weight_decay)
+        )
+        value = value + delta
+    torch.testing.assert_close(value[0], theirs.detach(), rtol=1e-10, atol=0)
+
+
 def test_classic_adafactor_factors_large_matrices_only() -> None:
     own = {k: column(v) for k, v in CASES["adafactor_classic"].exact.items()}
     optimizer = REGISTRY["adafactor_classic"].build(**own, min_dim_factored=4)
