@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test check audit run bench torture
+.PHONY: install demo run test check audit bench
 
 install: .venv/.installed
 
@@ -29,3 +29,7 @@ check: install
 
 audit: install
 	$(BIN)/pip-audit --skip-editable
+
+bench: install
+	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/overhead.py
