@@ -18,9 +18,13 @@ from trainers.optimizers.adalayer_frozen import adalayer_frozen
 from trainers.optimizers.adalayer_star import adalayer_star
 from trainers.optimizers.adam_mini import adam_mini
 from trainers.optimizers.adamw import adamw
+from trainers.optimizers.ademamix import ademamix
 from trainers.optimizers.base import Entry
+from trainers.optimizers.cautious_adamw import cautious_adamw
+from trainers.optimizers.cautious_lion import cautious_lion
 from trainers.optimizers.hybrids import adafactor_sgd, adalayer_sgd, adalayer_sgd_last
 from trainers.optimizers.lion import lion
+from trainers.optimizers.mars import mars
 from trainers.optimizers.muon import muon
 from trainers.optimizers.nadamw import nadamw
 from trainers.optimizers.schedule_free_adamw import schedule_free_adamw
@@ -83,6 +87,14 @@ REGISTRY: dict[str, Entry] = {
     "shampoo_squared": Entry(
         shampoo_squared, 3.16e-3, "Shampoo with twice the power", "arXiv 2406.17748"
     ),
+    "cautious_adamw": Entry(
+        cautious_adamw, 3.16e-3, "Adam where the gradient agrees", "arXiv 2411.16085"
+    ),
+    "cautious_lion": Entry(
+        cautious_lion, 3.16e-4, "Lion where the gradient agrees", "arXiv 2411.16085"
+    ),
+    "ademamix": Entry(ademamix, 3.16e-3, "Adam plus a slow average", "arXiv 2409.03137"),
+    "mars": Entry(mars, 3.16e-3, "Adam on gradients of less variance", "arXiv 2411.10438"),
 }
 
 

@@ -92,3 +92,8 @@ def descend_undecayed() -> Optimizer:
         return grad * per_trial(-context.lr, value), state
 
     return Optimizer(init, update, elementwise=True)
+
+
+def share_of(mask: Tensor) -> Tensor:
+    """The mean of zeros and ones over each trial's tensor, shaped to divide it."""
+    return mask.mean(tuple(range(1, mask.dim())), keepdim=True)
