@@ -1,10 +1,11 @@
 """What the routes answer, in JSON. NaN and infinities become null; extra fields may be added."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sweeper.analysis.curves import SeedLoss
 from sweeper.analysis.stability import Stability
@@ -263,13 +264,21 @@ class TrialOut(Out):
     sweeps: list[SweepReferenceOut]
 
 
+def _parsed(detail: object) -> object:
+    return json.loads(detail) if isinstance(detail, str) else None
+
+
 class MetricOut(Out):
-    """One measured number; `kind` says nan, inf or -inf where `value` is null."""
+    """One measurement; `kind` says nan, inf, -inf or json where `value` is null.
+
+    `detail` is the value where `kind` is json: of `effective_lr` seven quantiles by role.
+    """
 
     key: str
     step: int
     value: float | None
     kind: str
+    detail: Annotated[Any, BeforeValidator(_parsed)] = None
 
 
 class LogOut(Out):

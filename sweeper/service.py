@@ -15,6 +15,8 @@ from sweeper.analysis.stability import Stability, stability
 from sweeper.cost import training_flops
 from sweeper.expand import expand
 from sweeper.grids import axis_scale
+from sweeper.plots.effective_lr import KEY as EFFECTIVE_LR
+from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 from sweeper.settings import hyperparameters
@@ -188,6 +190,11 @@ class Service:
         chosen = options or TrainingOptions()
         return plots.to_json(plots.FIGURES["training"](self.metrics(trial_id), options=chosen))
 
+    def effective_lr_figure(self, trial_id: str, options: EffectiveLrOptions | None = None) -> str:
+        """The plotly JSON of a trial's effective learning rates."""
+        metrics = self.metrics(trial_id, (EFFECTIVE_LR,))
+        return plots.to_json(plots.FIGURES["effective_lr"](metrics, options=options))
+
     def results(self, sweep_id: str) -> pd.DataFrame:
         """One row per point, with all that is known of it."""
         self.sweep(sweep_id)
@@ -203,7 +210,7 @@ class Service:
         return self.store.results.trial(trial_id)
 
     def metrics(self, trial_id: str, keys: tuple[str, ...] | None = None) -> pd.DataFrame:
-        """What training measured: columns key, step, value, kind."""
+        """What training measured: columns key, step, value, kind, detail."""
         return self.store.results.metrics(trial_id, keys)
 
     def log(self, trial_id: str) -> str:

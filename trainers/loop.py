@@ -14,11 +14,12 @@ from trainers.checkpoints import CheckpointError
 from trainers.config import TrainConfig, canonical_json, stack_key, to_dict
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
+from trainers.effective_lr import quantiles_by_role, split_states
 from trainers.losses import cross_entropy, training_loss
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import Params, forward, init_params, param_roles, param_specs
 from trainers.optimizers import entry, hyperparameters, options
-from trainers.optimizers.base import Context, Optimizer, ParamRole
+from trainers.optimizers.base import Context, Optimizer, ParamRole, State
 from trainers.records import Records
 from trainers.schedules import multiplier
 from trainers.stacked import clip_factors, concatenate, norms, views
@@ -68,6 +69,7 @@ class StackRun:
             name: self._optimizer.init(value, self._roles.get(name))
             for name, value in self._units(self._flat).items()
         }
+        self._last_contexts: dict[ParamRole | None, Context] = {}
         self._records = Records(len(configs), config.steps)
         self._pending: list[Tensor] = []
         self._evaluated_at_start = False
@@ -190,7 +192,19 @@ class StackRun:
         if self._step in evaluation_steps(self.steps) and any(self.live):
             metrics["validation_loss"] = tuple(self._evaluate())
             self._records.add_validation(self._step, metrics["validation_loss"])
-        return StepMetrics(self._step, metrics)
+        return StepMetrics(self._step, metrics, self._details())
+
+    @torch.no_grad()
+    def _details(self) -> dict[str, tuple[str, ...]]:
+        effective_lr = self._optimizer.effective_lr
+        if effective_lr is None:
+            return {}
+        states: Mapping[str, State] = self._states
+        if self._optimizer.elementwise:
+            states = split_states(states, ALL, self._shapes)
+        values = views(self._flat, self._shapes)
+        found = quantiles_by_role(effective_lr, states, values, self._roles, self._last_contexts)
+        return {"effective_lr": found}
 
     def _lr(self) -> Tensor:
         hyperparameters = self._hyperparameters
@@ -203,6 +217,7 @@ class StackRun:
         norm = self._clip(grad)
         grads, values = self._units(grad), self._units(self._flat)
         contexts, frozen = self._contexts(lr, grads, values), self._frozen()
+        self._last_contexts = contexts
         for name, value in values.items():
             context = contexts[self._roles.get(name)]
             delta, self._states[name] = self._optimizer.update(

@@ -1,7 +1,7 @@
 """What a run reports, and at which steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
@@ -19,10 +19,13 @@ class StepMetrics:
 
     Keys: `train_loss` (cross-entropy), `grad_norm` (before clipping), `lr`
     (scheduled), and at step 0 and at evaluation steps `validation_loss` (cross-entropy).
+    `details` holds a JSON text per slot: of adaptive optimizers `effective_lr`, the quantiles of
+    `lr / (sqrt(v) + eps)` over the blocks of each role.
     """
 
     step: int
     values: Mapping[str, tuple[float, ...]]
+    details: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.deps import ServiceDep, SweepId, TrialId
+from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 
@@ -55,7 +56,17 @@ def figure_page(service: ServiceDep, sweep_id: SweepId) -> Response:
     response_class=Response,
     responses=JSON,
 )
-def training_figure(service: ServiceDep, trial_id: TrialId, theme: Theme = "light") -> Response:
-    """Losses of a trial against the step, as plotly JSON."""
+def training_figure(
+    service: ServiceDep,
+    trial_id: TrialId,
+    theme: Theme = "light",
+    figure: Annotated[
+        Literal["training", "effective_lr"], Query(description="losses, or learning rates per role")
+    ] = "training",
+) -> Response:
+    """Losses of a trial, or what its optimizer multiplied gradients with, against the step."""
+    if figure == "effective_lr":
+        drawn = service.effective_lr_figure(trial_id, EffectiveLrOptions(theme=theme))
+        return Response(drawn, media_type="application/json")
     drawn = service.training_figure(trial_id, TrainingOptions(theme=theme))
     return Response(drawn, media_type="application/json")

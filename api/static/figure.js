@@ -31,7 +31,7 @@ export async function draw(address, prepare = () => {}) {
   prepare(figure);
   fit(figure);
   // Zoom and hidden curves stay as the reader left them while the data change.
-  figure.layout.uirevision = "same";
+  figure.layout.uirevision ??= "same";
   node().querySelector(".wait")?.remove();
   await Plotly.react(node(), figure.data, figure.layout, CONFIG);
   node().style.minHeight = "0";

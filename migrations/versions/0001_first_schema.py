@@ -14,6 +14,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+METRIC_VIEW = """CREATE VIEW v_metric AS
+SELECT t.public_id AS trial, m.key, m.step, m.value, m.kind
+FROM metric m JOIN trial t ON t.id = m.trial_id"""
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.DateTime(timezone=True).with_variant(sa.String(32), "sqlite")
 FREE = "state = 'pending' AND stack_id IS NULL AND demand IS NOT NULL"
@@ -257,7 +260,9 @@ def _after_the_tables(dialect: str) -> None:
         "postgresql": [POSTGRESQL_FUNCTION, POSTGRESQL_TRIGGER],
     }
     for statement in [*triggers[dialect], *views.create_statements(dialect)]:
-        op.execute(statement)
+        if not statement.startswith("CREATE VIEW v_metric"):  # Later ones have more columns.
+            op.execute(statement)
+    op.execute(METRIC_VIEW)
 
 
 def downgrade() -> None:

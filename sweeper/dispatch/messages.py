@@ -73,6 +73,8 @@ class Row:
     step: int
     value: float | None
     kind: MetricKind = MetricKind.FINITE
+    detail: str | None = None
+    """JSON, where `kind` says so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ class Report:
 
     def to_json(self) -> str:
         """One line of text."""
-        rows = [(r.slot, r.key, r.step, r.value, r.kind) for r in self.rows]
+        rows = [(r.slot, r.key, r.step, r.value, r.kind, r.detail) for r in self.rows]
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         failure = asdict(self.failure) if self.failure else None
         return json.dumps(plain | {"rows": rows, "failure": failure}, allow_nan=False)
@@ -108,8 +110,8 @@ def report_from_json(text: str) -> Report:
     """The inverse of `Report.to_json`."""
     plain = json.loads(text)
     plain["rows"] = tuple(
-        Row(slot, key, step, value, MetricKind(kind))
-        for slot, key, step, value, kind in plain["rows"]
+        Row(slot, key, step, value, MetricKind(kind), detail)
+        for slot, key, step, value, kind, detail in plain["rows"]
     )
     plain["results"] = {int(slot): result for slot, result in plain["results"].items()}
     plain["progress"] = Progress(plain["progress"])

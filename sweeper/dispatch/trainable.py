@@ -27,6 +27,7 @@ from sweeper.dispatch.folders import attempt_directory
 from sweeper.dispatch.messages import Progress, Report, Row, Work, measured, work_from_json
 from sweeper.dispatch.watchdog import Watchdog
 from sweeper.failures import Failure, FailureKind
+from sweeper.storage.records import MetricKind
 from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, from_dict
 from trainers.loop import StackRun
@@ -176,6 +177,12 @@ class _Session:
             measured(slot, key, metrics.step, value)
             for key, values in metrics.values.items()
             for slot, value in enumerate(values)
+            if live[slot]
+        ]
+        self._rows += [
+            Row(slot, key, metrics.step, None, MetricKind.JSON, text)
+            for key, texts in metrics.details.items()
+            for slot, text in enumerate(texts)
             if live[slot]
         ]
         if run.live != live:

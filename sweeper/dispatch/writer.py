@@ -127,6 +127,7 @@ class Writer:
                 step=row.step,
                 value=row.value,
                 kind=row.kind,
+                detail=row.detail,
             )
             for row in report.rows
         ]

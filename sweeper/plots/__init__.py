@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
 
-from sweeper.plots import stability, style, training
+from sweeper.plots import effective_lr, stability, style, training
 
 FIGURES: Mapping[str, Callable[..., go.Figure]] = {
     "stability": stability.figure,
     "training": training.figure,
+    "effective_lr": effective_lr.figure,
 }
 
 

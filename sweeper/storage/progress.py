@@ -16,14 +16,17 @@ from sweeper.trials import Outcome, TrialState
 
 _KEPT_CHECKPOINTS = 2
 _METRIC = {
-    "sqlite": "INSERT INTO metric (trial_id, key, step, value, kind) VALUES (?, ?, ?, ?, ?)",
+    "sqlite": (
+        "INSERT INTO metric (trial_id, key, step, value, kind, detail) VALUES (?, ?, ?, ?, ?, ?)"
+    ),
     "postgresql": (
-        "INSERT INTO metric (trial_id, key, step, value, kind) SELECT * FROM unnest("
-        "%s::bigint[], %s::text[], %s::integer[], %s::double precision[], %s::text[])"
+        "INSERT INTO metric (trial_id, key, step, value, kind, detail) SELECT * FROM unnest(%s"
+        "::bigint[], %s::text[], %s::integer[], %s::double precision[], %s::text[], %s::text[])"
     ),
 }
 _UPSERT = (
-    " ON CONFLICT (trial_id, key, step) DO UPDATE SET value = excluded.value, kind = excluded.kind"
+    " ON CONFLICT (trial_id, key, step) DO UPDATE SET value = excluded.value, kind = excluded.kind,"
+    " detail = excluded.detail"
 )
 
 
@@ -52,7 +55,10 @@ def record(
 def _upsert_metrics(connection: Connection, rows: Sequence[MetricRow]) -> None:
     """One statement: the last of equal keys wins, as PostgreSQL refuses to write a row twice."""
     unique = {
-        (r.trial_id, r.key, r.step): (r.trial_id, r.key, r.step, _finite(r.value), str(r.kind))
+        (r.trial_id, r.key, r.step): (
+            *(r.trial_id, r.key, r.step),
+            *(_finite(r.value), str(r.kind), r.detail),
+        )
         for r in rows
     }
     statement = _METRIC[connection.dialect.name] + _UPSERT

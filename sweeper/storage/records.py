@@ -27,12 +27,13 @@ class EventKind(StrEnum):
 
 
 class MetricKind(StrEnum):
-    """What a metric value is; all but `finite` are stored without a number."""
+    """What a metric value is; all but `finite` are stored without a number, `json` as a text."""
 
     FINITE = "finite"
     NAN = "nan"
     POSITIVE_INFINITY = "inf"
     NEGATIVE_INFINITY = "-inf"
+    JSON = "json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +169,14 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricRow:
-    """One measured number; `value` is None unless `kind` is finite."""
+    """One measurement; `value` is None unless `kind` is finite, `detail` unless it is json."""
 
     trial_id: int
     key: str
     step: int
     value: float | None
     kind: MetricKind = MetricKind.FINITE
+    detail: str | None = None
 
 
 class Result(Protocol):

@@ -234,14 +234,14 @@ def _metrics(connection: Connection, trial_id: str, keys: Sequence[str] | None) 
     if key is None:
         raise NotFound(f"there is no trial {trial_id!r}")
     statement = (
-        select(metric.c.key, metric.c.step, metric.c.value, metric.c.kind)
+        select(metric.c.key, metric.c.step, metric.c.value, metric.c.kind, metric.c.detail)
         .where(metric.c.trial_id == key)
         .order_by(metric.c.key, metric.c.step)
     )
     if keys is not None:
         statement = statement.where(metric.c.key.in_(keys))
     rows = [tuple(row) for row in connection.execute(statement)]
-    frame = pd.DataFrame.from_records(rows, columns=["key", "step", "value", "kind"])
+    frame = pd.DataFrame.from_records(rows, columns=["key", "step", "value", "kind", "detail"])
     return frame.astype({"step": "int64", "value": "float64"})
 
 

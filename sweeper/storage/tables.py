@@ -231,6 +231,7 @@ metric = Table(
     Column("step", Integer, nullable=False),
     Column("value", Double),
     Column("kind", String(8), nullable=False),
+    Column("detail", Text),
     PrimaryKeyConstraint("trial_id", "key", "step"),
     sqlite_with_rowid=False,
 )

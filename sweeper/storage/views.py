@@ -13,8 +13,8 @@ whole configuration, `config`, as JSON text.
 `seeds` (points), `finite`, `diverged`, `failed` (or cancelled), `waiting` (pending or running), and
 `loss_mean`, `loss_min`, `loss_max` of the final losses over the finite ones.
 
-`v_metric`: one row per measured number: `trial`, `key`, `step`, `value`, `kind` (finite, nan, inf,
--inf; `value` is NULL unless finite).
+`v_metric`: one row per measurement: `trial`, `key`, `step`, `value`, `kind` (finite, nan, inf,
+-inf, json; `value` is NULL unless finite), `detail` (JSON text, NULL unless `kind` is json).
 
 `v_integrity`: must be empty. Each row is a broken promise: `problem`, `sweep`, `trial` or NULL.
 """
@@ -98,7 +98,7 @@ _CURVE = f"""SELECT {_VARIANT}, s.parameter, s.axis_scale, p.value, count(*) AS 
 {_JOIN}
 GROUP BY s.id, v.id, p.value"""
 
-_METRIC = """SELECT t.public_id AS trial, m.key, m.step, m.value, m.kind
+_METRIC = """SELECT t.public_id AS trial, m.key, m.step, m.value, m.kind, m.detail
 FROM metric m JOIN trial t ON t.id = m.trial_id"""
 
 _INTEGRITY = """SELECT 'a sweep has lost points' AS problem, s.public_id AS sweep,

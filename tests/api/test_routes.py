@@ -153,7 +153,9 @@ def test_trials_metrics_and_log(client: TestClient, store: Store, sweep_id: str)
     assert [reference["id"] for reference in trial["sweeps"]] == [sweep_id]
     address = f"/api/v1/trials/{diverged['trial_id']}"
     metrics = client.get(f"{address}/metrics?key=grad_norm").json()["items"]
-    assert metrics == [{"key": "grad_norm", "step": 20, "value": None, "kind": "nan"}]
+    assert metrics == [
+        {"key": "grad_norm", "step": 20, "value": None, "kind": "nan", "detail": None}
+    ]
     assert client.get(f"{address}/log").json() == {"trial_id": diverged["trial_id"], "log": ""}
 
 
@@ -169,6 +171,15 @@ def test_figures_are_plotly_json(
     assert light["data"]
     assert light["layout"]["meta"]["theme"] == "light"
     assert dark["layout"]["meta"]["theme"] == "dark"
+
+
+def test_a_trial_has_a_figure_of_its_effective_learning_rates(
+    client: TestClient, sweep_id: str
+) -> None:
+    trial_id = client.get(f"/api/v1/sweeps/{sweep_id}/trials").json()["items"][0]["trial_id"]
+    answer = client.get(f"/api/v1/trials/{trial_id}/figure?figure=effective_lr&theme=dark").json()
+    assert answer["layout"]["yaxis"]["title"]["text"] == "effective learning rate"
+    assert client.get(f"/api/v1/trials/{trial_id}/figure?figure=pie").status_code == 422
 
 
 def test_the_figure_to_keep_is_never_shown_as_a_page_of_ours(

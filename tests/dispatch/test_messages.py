@@ -5,6 +5,7 @@ import pytest
 from sweeper.dispatch.messages import (
     Progress,
     Report,
+    Row,
     Timing,
     Work,
     measured,
@@ -36,7 +37,11 @@ REPORT = Report(
     steps=9,
     host="here",
     pid=7,
-    rows=(measured(0, "train_loss", 5, 1.5), measured(1, "train_loss", 5, math.nan)),
+    rows=(
+        measured(0, "train_loss", 5, 1.5),
+        measured(1, "train_loss", 5, math.nan),
+        Row(0, "effective_lr", 5, None, MetricKind.JSON, '{"mlp": [1.0]}'),
+    ),
     results={1: {"outcome": "diverged"}},
     checkpoint="3/2/5",
     checkpoint_step=5,

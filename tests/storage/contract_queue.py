@@ -189,15 +189,24 @@ class QueueContract:
         claim = claim_all(store, take_over(store))
         member = claim.members[0].trial_id
         bad = MetricRow(trial_id=member, key="grad_norm", step=1, value=None, kind=MetricKind.NAN)
-        batch = [*rows(member, 1.0), *rows(member, 2.0), bad, *rows(member, 3.0, step=2)]
+        told = MetricRow(
+            trial_id=member,
+            key="told",
+            step=1,
+            value=None,
+            kind=MetricKind.JSON,
+            detail='{"mlp": [1.0]}',
+        )
+        batch = [*rows(member, 1.0), *rows(member, 2.0), bad, told, *rows(member, 3.0, step=2)]
         assert store.queue.record(*key(claim), batch)
         assert store.queue.record(*key(claim), rows(member, 4.0))
         trial_id = public_ids(store, made.sweep_id)[0]
         frame = store.results.metrics(trial_id)
-        assert list(frame["key"]) == ["grad_norm", "train_loss", "train_loss"]
-        assert list(frame["kind"]) == ["nan", "finite", "finite"]
+        assert list(frame["key"]) == ["grad_norm", "told", "train_loss", "train_loss"]
+        assert list(frame["kind"]) == ["nan", "json", "finite", "finite"]
         assert math.isnan(frame["value"][0])
-        assert list(frame["value"][1:]) == [4.0, 3.0]
+        assert list(frame["value"][2:]) == [4.0, 3.0]
+        assert frame["detail"].dropna().to_list() == ['{"mlp": [1.0]}']
         assert list(store.results.metrics(trial_id, ["grad_norm"])["step"]) == [1]
 
     def test_a_split_goes_on_from_the_parents_checkpoint(self, store: Store) -> None:

@@ -163,7 +163,7 @@ class ReadingContract:
         columns = {view: [c["name"] for c in found.get_columns(view)] for view in VIEWS}
         engine.dispose()
         assert columns["v_curve"][:6] == columns["v_result"][:6]
-        assert columns["v_metric"] == ["trial", "key", "step", "value", "kind"]
+        assert columns["v_metric"] == ["trial", "key", "step", "value", "kind", "detail"]
         assert columns["v_integrity"] == ["problem", "sweep", "trial"]
         assert len(columns["v_result"]) == 35
 

@@ -100,7 +100,7 @@ SECOND = """
 from alembic import op
 import sqlalchemy as sa
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 
 
 def upgrade() -> None:
@@ -115,7 +115,7 @@ def downgrade() -> None:
 
 def with_second_migration(monkeypatch: pytest.MonkeyPatch, folder: Path, *, statement: str) -> None:
     shutil.copytree(migrate.MIGRATIONS, folder)
-    (folder / "versions" / "0002_second.py").write_text(SECOND.format(statement=statement))
+    (folder / "versions" / "0003_second.py").write_text(SECOND.format(statement=statement))
     monkeypatch.setattr(migrate, "MIGRATIONS", folder)
 
 
@@ -136,7 +136,7 @@ def test_a_populated_database_is_upgraded(
     assert "note" in columns(store_url, "sweep")
     with open_store(store_url) as store:
         assert len(store.queue.free_trials()) == 3
-    copies = list(tmp_path.glob("*.before-0002"))
+    copies = list(tmp_path.glob("*.before-0003"))
     assert len(copies) == store_url.startswith("sqlite")
     for copy in copies:
         assert "note" not in columns(f"sqlite:///{copy}", "sweep")
@@ -161,3 +161,14 @@ def test_a_table_of_another_in_the_way_is_reported(empty_url: str) -> None:
     with pytest.raises(DBAPIError, match="point"):
         migrate.upgrade(empty_url)
     assert names(empty_url) == {"point"}
+
+
+def test_metrics_of_the_first_schema_are_kept(empty_url: str) -> None:
+    migrate.upgrade(empty_url, "0001")
+    run(empty_url, "INSERT INTO dispatcher (epoch, beat, owner) VALUES (7, 0, '{}')")
+    assert "detail" not in columns(empty_url, "metric")
+    assert columns(empty_url, "v_metric") == {"trial", "key", "step", "value", "kind"}
+    migrate.upgrade(empty_url)
+    assert "detail" in columns(empty_url, "metric") & columns(empty_url, "v_metric")
+    migrate.downgrade(empty_url, "0001")
+    assert columns(empty_url, "v_metric") == {"trial", "key", "step", "value", "kind"}
