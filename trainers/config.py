@@ -5,7 +5,6 @@ JSON is the identity of a trial. Runs with equal `stack_key` can be trained as o
 may differ in is `hyperparameters`, `decay_convention` and `seed`.
 """
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -199,7 +198,8 @@ class TrainConfig:
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
     """Plain JSON values; numbers canonical, so that 1 and 1.0 are equal."""
-    plain = dataclasses.asdict(config)
+    # Not `asdict`: it copies deeply, which a submission of 10,000 points would wait for.
+    plain = dict(vars(config)) | {"model": dict(vars(config.model)), "data": dict(vars(config.data))}
     plain["hyperparameters"] = {k: float(v) for k, v in sorted(config.hyperparameters.items())}
     plain["options"] = dict(sorted(config.options.items()))
     if not config.hyperparameters.get("weight_decay"):

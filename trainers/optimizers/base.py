@@ -5,6 +5,7 @@ tensor. Axis 0 of every tensor is trials; hyperparameters are `PerTrial`, and no
 their values.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -235,8 +236,10 @@ class Entry:
     """The schedule of a run that does not choose one."""
     state_per_parameter: str = ""
     """What it keeps, in words, where the measured bytes need any."""
+    state_bytes: float | None = None
+    """Bytes it keeps per parameter, where they cannot be measured without data."""
     extra_flops: str = ""
-    """Operations of an update beyond a few per parameter, in words."""
+    """Operations of an update on matrices or gradients, in words, beyond some per parameter."""
     own_decay: bool = False
     """Whether weight decay is `build`'s affair, if it takes any: `Context.decay` is then zero."""
     version: str = ""
@@ -267,6 +270,7 @@ class Entry:
 Description = TypeVar("Description", Hyperparameter, Option)
 
 
+@functools.cache  # A submission of 10,000 points asks as often.
 def described(
     build: Callable[..., Optimizer], kind: type[Description]
 ) -> Mapping[str, Description]:
