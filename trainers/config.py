@@ -199,7 +199,8 @@ class TrainConfig:
 def to_dict(config: TrainConfig) -> dict[str, Any]:
     """Plain JSON values; numbers canonical, so that 1 and 1.0 are equal."""
     # Not `asdict`: it copies deeply, which a submission of 10,000 points would wait for.
-    plain = dict(vars(config)) | {"model": dict(vars(config.model)), "data": dict(vars(config.data))}
+    plain = dict(vars(config))
+    plain |= {"model": dict(vars(config.model)), "data": dict(vars(config.data))}
     plain["hyperparameters"] = {k: float(v) for k, v in sorted(config.hyperparameters.items())}
     plain["options"] = dict(sorted(config.options.items()))
     if not config.hyperparameters.get("weight_decay"):
