@@ -27,6 +27,7 @@ from trainers.optimizers.lion import lion
 from trainers.optimizers.mars import mars
 from trainers.optimizers.muon import muon
 from trainers.optimizers.nadamw import nadamw
+from trainers.optimizers.prodigy import prodigy
 from trainers.optimizers.schedule_free_adamw import schedule_free_adamw
 from trainers.optimizers.schedule_free_sgd import schedule_free_sgd
 from trainers.optimizers.sgd import sgd
@@ -42,6 +43,8 @@ _ADAGRAD = "Duchi, Hazan, Singer 2011, JMLR 12"
 _ADAFACTOR = "arXiv 1804.04235"
 _MUON = "KellerJordan/Muon@857d1ad"
 _SCHEDULE_FREE = "arXiv 2405.15682"
+_AT_TIMES = "every precondition_frequency steps"
+_SHAMPOO_FLOPS = f"4 (m^2 n + m n^2) per m x n matrix, two eigendecompositions {_AT_TIMES}"
 
 REGISTRY: dict[str, Entry] = {
     "sgd": Entry(sgd, 1.0, "SGD with heavy-ball momentum", _STUDY),
@@ -68,7 +71,13 @@ REGISTRY: dict[str, Entry] = {
     "adalayer_sgd": Entry(adalayer_sgd, 31.6, "SGD, last layer and norms adaptive", _STUDY),
     "adafactor_sgd": Entry(adafactor_sgd, 31.6, "SGD, last layer and norms factored", _STUDY),
     "nadamw": Entry(nadamw, 3.16e-3, "Adam that looks one step ahead", "Dozat 2016, ICLR workshop"),
-    "muon": Entry(muon, 2e-2, "orthogonalised averages for the hidden matrices", _MUON),
+    "muon": Entry(
+        muon,
+        2e-2,
+        "orthogonalised averages for the hidden matrices",
+        _MUON,
+        extra_flops="20 m^2 n + 10 m^3 per hidden m x n matrix, m <= n",
+    ),
     "adam_mini": Entry(
         adam_mini, 3.16e-3, "Adam with one second average per row or head", "arXiv 2406.16793"
     ),
@@ -82,10 +91,26 @@ REGISTRY: dict[str, Entry] = {
         _SCHEDULE_FREE,
         "warmup_constant",
     ),
-    "soap": Entry(soap, 3.16e-3, "Adam in Shampoo's eigenbasis", "arXiv 2409.11321"),
-    "shampoo": Entry(shampoo, 3.16e-3, "one preconditioner per side", "arXiv 1802.09568"),
+    "soap": Entry(
+        soap,
+        3.16e-3,
+        "Adam in Shampoo's eigenbasis",
+        "arXiv 2409.11321",
+        extra_flops=f"6 (m^2 n + m n^2) per m x n matrix, two QR {_AT_TIMES}",
+    ),
+    "shampoo": Entry(
+        shampoo,
+        3.16e-3,
+        "one preconditioner per side",
+        "arXiv 1802.09568",
+        extra_flops=_SHAMPOO_FLOPS,
+    ),
     "shampoo_squared": Entry(
-        shampoo_squared, 3.16e-3, "Shampoo with twice the power", "arXiv 2406.17748"
+        shampoo_squared,
+        3.16e-3,
+        "Shampoo with twice the power",
+        "arXiv 2406.17748",
+        extra_flops=_SHAMPOO_FLOPS,
     ),
     "cautious_adamw": Entry(
         cautious_adamw, 3.16e-3, "Adam where the gradient agrees", "arXiv 2411.16085"
@@ -95,6 +120,7 @@ REGISTRY: dict[str, Entry] = {
     ),
     "ademamix": Entry(ademamix, 3.16e-3, "Adam plus a slow average", "arXiv 2409.03137"),
     "mars": Entry(mars, 3.16e-3, "Adam on gradients of less variance", "arXiv 2411.10438"),
+    "prodigy": Entry(prodigy, 1.0, "Adam that finds its learning rate", "arXiv 2306.06101"),
 }
 
 

@@ -444,6 +444,41 @@ def mars_norm(
     return adam(rows, columns, momentum=0.9, beta2=0.95, eps=eps)
 
 
+def prodigy(
+    rows: int,
+    columns: int,
+    *,
+    momentum: float,
+    beta2: float,
+    eps: float,
+    d0: float,
+    d_coef: float,
+) -> Step:
+    """With the paper's weights of r and s, which are those of the source times 1 - sqrt(beta2)."""
+    m, v, s = (zeros(rows, columns) for _ in range(3))
+    start: Matrix = []
+    d, r, memory = d0, 0.0, math.sqrt(beta2)
+
+    def step(g: Matrix, w: Matrix, lr: float, decay: float) -> Matrix:
+        nonlocal d, r
+        if not start:
+            start.extend([*row] for row in w)
+        r *= memory
+        following = zeros(rows, columns)
+        for i in range(rows):
+            for j in range(columns):
+                m[i][j] = momentum * m[i][j] + (1 - momentum) * d * g[i][j]
+                v[i][j] = beta2 * v[i][j] + (1 - beta2) * d**2 * g[i][j] ** 2
+                r += (1 - memory) * lr * d**2 * g[i][j] * (start[i][j] - w[i][j])
+                s[i][j] = memory * s[i][j] + (1 - memory) * lr * d**2 * g[i][j]
+                ratio = m[i][j] / (math.sqrt(v[i][j]) + d * eps)
+                following[i][j] = w[i][j] * (1 - lr * decay) - lr * d * ratio
+        d = max(d, d_coef * r / sum(abs(x) for row in s for x in row))
+        return following
+
+    return step
+
+
 ADAM = {"momentum": (0.9, 0.5), "beta2": (0.95, 0.99), "eps": (1e-15, 1e-3)}
 SHAMPOO = {"momentum": (0.9, 0.5), "beta2": (0.95, 1.0), "eps": (1e-8, 1e-3)}
 EXACT_ADAM = {"momentum": 0.9, "beta2": 0.95, "eps": 0.0}
@@ -589,5 +624,17 @@ TALK: dict[str, Case] = {
         exact=EXACT_ADAM | {"gamma": 0.025},
         first=[[1, 1], [1, -1]],
         vector_rule=mars_norm,
+    ),
+    "prodigy": Case(
+        prodigy,
+        ADAM | {"d0": (1e-2, 1e-6), "d_coef": (1.0, 2.0)},
+        scale=0,
+        golden_lrs=(0.3, 1.0),
+        golden=(2.42167, 2.16944),
+        exact=EXACT_ADAM | {"d0": 1.0, "d_coef": 1.0},
+        first=[[0.447214, 0.447214], [0.447214, -0.447214]],
+        whole_step=True,
+        quadratic_lr=1.0,
+        golden_atol=0.02,
     ),
 }

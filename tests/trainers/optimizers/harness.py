@@ -1,6 +1,7 @@
 """Drives an optimizer of the registry the way the loop does, on tensors of a test's own."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -32,6 +33,16 @@ def context(
     return Context(step, rates, column(*[peak_lr] * count), column(*[decay] * count), role, {})
 
 
+def update(
+    optimizer: Optimizer, grad: Tensor, state: State, value: Tensor, now: Context
+) -> tuple[Tensor, State]:
+    """One update of a model of one parameter."""
+    if optimizer.prepare is not None:
+        shared = optimizer.prepare({"w": grad}, {"w": state}, {"w": value})
+        now = replace(now, shared=shared)
+    return optimizer.update(grad, state, value, now)
+
+
 def directions(
     optimizer: Optimizer, grads: Sequence[Tensor], *, role: ParamRole = ParamRole.MLP
 ) -> list[Tensor]:
@@ -40,6 +51,7 @@ def directions(
     state: State = optimizer.init(value, role)
     found = []
     for step, grad in enumerate(grads, 1):
-        delta, state = optimizer.update(grad, state, value, context(step, len(value), role=role))
+        now = context(step, len(value), role=role)
+        delta, state = update(optimizer, grad, state, value, now)
         found.append(-delta)
     return found

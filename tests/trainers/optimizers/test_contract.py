@@ -6,7 +6,7 @@ from torch import Tensor
 
 from tests.trainers.optimizers.case import PEAK, SAMPLED, Matrix
 from tests.trainers.optimizers.cases import CASES
-from tests.trainers.optimizers.harness import build, context, directions
+from tests.trainers.optimizers.harness import build, context, directions, update
 from trainers.config import TRAINING_HYPERPARAMETERS
 from trainers.optimizers import REGISTRY, hyperparameters
 from trainers.optimizers.base import ParamRole
@@ -74,7 +74,7 @@ def test_twenty_steps_equal_plain_loops(name: str, role: ParamRole, member: int)
         factor = clip_factors(norms(grad.flatten(1)), torch.tensor([limit, limit]))
         clipped = grad * factor.view(2, *[1] * len(shape))
         now = context(step, 2, lr=lr, peak_lr=PEAK, decay=weight_decay / PEAK, role=role)
-        delta, state = optimizer.update(clipped, state, value, now)
+        delta, state = update(optimizer, clipped, state, value, now)
         value = value + delta
         if optimizer.curvature is not None and step % optimizer.curvature.every == 0:
             state = optimizer.curvature.update(SAMPLED * clipped, state, value, now)
@@ -130,11 +130,11 @@ def test_update_is_pure_and_keeps_shape_and_type(
     grad = grads_of(SHAPES[role])[0].to(dtype)
     value = torch.ones_like(grad)
     state = optimizer.init(value, role)
-    _, state = optimizer.update(grad, state, value, context(1, 2, role=role))
+    _, state = update(optimizer, grad, state, value, context(1, 2, role=role))
     arguments = [grad, value, *state.values()]
     copies = [tensor.clone() for tensor in arguments]
     now = context(2, 2, lr=0.1, decay=0.1, role=role)
-    delta, new = optimizer.update(grad, state, value, now)
+    delta, new = update(optimizer, grad, state, value, now)
     assert all(torch.equal(a, b) for a, b in zip(arguments, copies, strict=True))
     assert (delta.shape, delta.dtype) == (value.shape, dtype)
     assert {k: (t.shape, t.dtype) for k, t in new.items()} == {
@@ -154,7 +154,8 @@ def test_a_quadratic_is_solved(name: str) -> None:
     value = torch.zeros_like(target)
     state = optimizer.init(value, ParamRole.MLP)
     for step in range(1, 401):
-        delta, state = optimizer.update(
+        delta, state = update(
+            optimizer,
             value - target,
             state,
             value,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from tests.trainers.optimizers import cases_talk
 from tests.trainers.optimizers.case import Matrix
-from tests.trainers.optimizers.harness import column, context, directions
+from tests.trainers.optimizers.harness import column, context, directions, update
 from trainers.optimizers import REGISTRY
 from trainers.optimizers.base import Optimizer, ParamRole, State
 from trainers.optimizers.matrix import inverse_root, newton_schulz
@@ -343,3 +344,36 @@ def test_decay_of_muon_is_the_same_for_matrices_and_for_adams_parameters() -> No
         now = context(1, 1, lr=0.1, decay=0.5, role=role)
         delta, _ = muon.update(torch.zeros_like(value), muon.init(value, role), value, now)
         torch.testing.assert_close(delta, -0.05 * value)
+
+
+def test_prodigy_finds_the_distance_from_any_start() -> None:
+    """A lower bound of 3, the largest element's, for `|w - target|`: of its order from any start."""
+    target = torch.tensor([[[3.0, -2.0, 1.0]]], dtype=torch.float64)
+    for d0 in (1e-6, 1e-2):
+        prodigy, value = make("prodigy", d0=d0), torch.zeros_like(target)
+        state = prodigy.init(value, ParamRole.MLP)
+        for step in range(1, 300):
+            delta, state = update(prodigy, (value - target).sign(), state, value, context(step, 1))
+            value = value + delta
+        assert 0.3 < state["d"].item() < 3.0
+
+
+def test_prodigys_distance_is_that_of_all_parameters_together() -> None:
+    prodigy, grads = make("prodigy", d0=1e-2), random_grads()
+    whole = torch.zeros_like(grads[0])
+    parts = {"left": whole[..., :2], "right": whole[..., 2:]}
+    state = prodigy.init(whole, ParamRole.MLP)
+    states = {name: prodigy.init(value, ParamRole.MLP) for name, value in parts.items()}
+    assert prodigy.prepare is not None
+    for step, grad in enumerate(grads, 1):
+        split = {"left": grad[..., :2] + 1, "right": grad[..., 2:] + 1}
+        now = context(step, 1, lr=0.5)
+        delta, state = update(prodigy, grad + 1, state, whole, now)
+        whole = whole + delta
+        shared = replace(now, shared=prodigy.prepare(split, states, parts))
+        for name, value in parts.items():
+            delta, states[name] = prodigy.update(split[name], states[name], value, shared)
+            parts[name] = value + delta
+        together = torch.cat([parts["left"], parts["right"]], 2)
+        torch.testing.assert_close(together, whole, rtol=1e-10, atol=0)
+    assert state["d"].item() > 1e-2
