@@ -347,7 +347,7 @@ def test_decay_of_muon_is_the_same_for_matrices_and_for_adams_parameters() -> No
 
 
 def test_prodigy_finds_the_distance_from_any_start() -> None:
-    """A lower bound of 3, the largest element's, for `|w - target|`: of its order from any start."""
+    """It bounds the largest element's, 3, from below, and is of its order from any start."""
     target = torch.tensor([[[3.0, -2.0, 1.0]]], dtype=torch.float64)
     for d0 in (1e-6, 1e-2):
         prodigy, value = make("prodigy", d0=d0), torch.zeros_like(target)
