@@ -78,7 +78,7 @@ def scale_by_roots(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Ro
                 damping = per_trial(eps, gram[:, 0])
                 root = inverse_root(mean, damping, roots.exponent / len(sides))
             else:
-                root = state[f"{side}_root"].clone()
+                root = state[f"{side}_root"]
             new |= {side: gram, f"{side}_root": root}
         return new
 
@@ -106,14 +106,14 @@ def scale_by_roots(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Ro
 
 def accumulate(old: Tensor, new: Tensor, beta: PerTrial) -> Tensor:
     """`beta * old + (1 - beta) * new`, and the sum of both where beta is 1."""
-    beta = torch.as_tensor(beta)
+    beta = torch.as_tensor(beta, dtype=torch.float64)
     weight = torch.where(beta == 1, 1.0, 1 - beta)
     return torch.addcmul(old * per_trial(beta, old), new, per_trial(weight, old))
 
 
 def total_weight(beta: PerTrial, step: int) -> Tensor:
     """What to divide an accumulated average by, which started at zero; 1 for a sum."""
-    beta = torch.as_tensor(beta)
+    beta = torch.as_tensor(beta, dtype=torch.float64)
     return torch.where(beta == 1, 1.0, 1 - beta**step)
 
 

@@ -98,7 +98,7 @@ def scale_by_distance(
         new = {"m": m, "v": v, "s": s, "d": d.clone(), "r": memory * state["r"] + weight * towards}
         new["length"] = s.abs().flatten(1).sum(1).double()
         direction = (m * per_trial(d, grad)).div_(v.sqrt().add_(per_trial(d * eps, grad)))
-        return direction, state | new | {"start": state["start"].clone()}
+        return direction, state | new
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         del value

@@ -94,7 +94,7 @@ def scale_by_soap(
         scaled = (m / v.sqrt().add_(per_trial(eps, v))).mul_(per_trial(correction, v))
         direction = _rotate_back(scaled, state, sides)
         new = state | grams | {"m": m, "v": v}
-        return direction, _turn(new, sides) if step % frequency == 0 else _copied(new, sides)
+        return direction, _turn(new, sides) if step % frequency == 0 else new
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         del value
@@ -163,8 +163,3 @@ def _turn(state: State, sides: tuple[str, ...]) -> State:
         bases[f"{side}_basis"] = orthonormal(gram @ basis)
         v = v.gather(axis, (order[:, :, None] if axis == 1 else order[:, None]).expand_as(v))
     return state | bases | {"m": _rotate(plain, bases, sides), "v": v}
-
-
-def _copied(state: State, sides: tuple[str, ...]) -> State:
-    """The state in memory of its own."""
-    return state | {f"{side}_basis": state[f"{side}_basis"].clone() for side in sides}
