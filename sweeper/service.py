@@ -31,9 +31,11 @@ from sweeper.storage.records import (
 )
 from sweeper.storage.store import Store
 from sweeper.trials import Expansion, SweepState, Variant
-from trainers.config import SCALES, DataConfig, Hyperparameter, Scale, canonical_json
+from trainers.config import SCALES, DataConfig, Hyperparameter, Option, Scale, canonical_json
+from trainers.cost import Cost, cost
 from trainers.data import dataset, prepare_embedded
-from trainers.optimizers import entry, names
+from trainers.optimizers import entry, names, options
+from trainers.optimizers.notes import argument_notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,21 @@ class OptimizerInfo:
     source: str
     lr: float
     hyperparameters: Mapping[str, Hyperparameter]
+    options: Mapping[str, Option]
+    notes: Mapping[str, str]
+    """What the documentation says about an argument: range, default, and whose default it is."""
+    schedule: str
+    cost: Cost
+    own: frozenset[str]
+    """Names of the hyperparameters that not every optimizer has."""
+    version: str
+    """Of an optimizer that is not built in."""
+
+    @property
+    def own_defaults(self) -> Mapping[str, float]:
+        """Defaults of what not every optimizer has, switches as 0 and 1."""
+        described: Mapping[str, Hyperparameter | Option] = {**self.hyperparameters, **self.options}
+        return {n: d.default for n, d in described.items() if n in self.own | self.options.keys()}
 
 
 @dataclass(frozen=True)
@@ -227,6 +244,12 @@ def optimizers() -> tuple[OptimizerInfo, ...]:
             source=entry(name).source,
             lr=entry(name).lr,
             hyperparameters=hyperparameters(name),
+            options=options(name),
+            notes=argument_notes(entry(name).build),
+            schedule=entry(name).schedule,
+            cost=cost(name),
+            own=frozenset(entry(name).hyperparameters),
+            version=entry(name).version,
         )
         for name in names()
     )

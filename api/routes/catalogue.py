@@ -8,6 +8,7 @@ from pydantic import Field
 from api.deps import ServiceDep
 from api.models import Listing, Out
 from sweeper import service as use_cases
+from trainers.config import TRAINING_HYPERPARAMETERS
 
 router = APIRouter(tags=["catalogue"])
 
@@ -19,16 +20,33 @@ class HyperparameterOut(Out):
     default: float
     rule: str
     help: str
+    origin: str = Field(description="whose default it is")
+
+
+class OptionOut(Out):
+    """A setting that the trials of a stack share: a whole number, or a switch."""
+
+    name: str
+    default: bool | int
+    rule: str
+    help: str
+    origin: str = Field(description="whose default it is")
 
 
 class OptimizerOut(Out):
-    """An optimizer with everything that can be swept on it."""
+    """An optimizer with everything that can be swept on it, and what it costs."""
 
     name: str
     summary: str
     source: str
     lr: float = Field(description="learning rate at the centre of a sweep")
+    schedule: str = Field(description="of a run that does not choose one")
     hyperparameters: list[HyperparameterOut]
+    options: list[OptionOut]
+    state_bytes: float | None = Field(
+        description="per parameter, for the 150m scale with defaults; null if not measured"
+    )
+    extra_flops: str = Field(description="operations of one update, beyond those of the gradient")
 
 
 class ScaleOut(Out):
@@ -116,7 +134,28 @@ def _optimizer(info: use_cases.OptimizerInfo) -> OptimizerOut:
                 default=info.lr if name == "lr" else rule.default,
                 rule=rule.rule(name),
                 help=rule.help,
+                origin=_origin(info, name),
             )
             for name, rule in info.hyperparameters.items()
         ],
+        schedule=info.schedule,
+        options=[
+            OptionOut(
+                name=name,
+                default=option.default,
+                rule=option.rule(name),
+                help=option.help,
+                origin=_origin(info, name),
+            )
+            for name, option in info.options.items()
+        ],
+        state_bytes=info.cost.state_bytes,
+        extra_flops=info.cost.extra_flops,
     )
+
+
+def _origin(info: use_cases.OptimizerInfo, name: str) -> str:
+    """What the optimizer's documentation says, or else where the default comes from."""
+    if name in TRAINING_HYPERPARAMETERS and name not in info.notes:
+        return f"centre of a sweep of {info.name}" if name == "lr" else "arXiv 2407.07972"
+    return info.notes.get(name, info.source)

@@ -215,6 +215,23 @@ def test_the_catalogue_names_what_a_sweep_can(client: TestClient) -> None:
     assert "embedded" in names("datasets")
 
 
+def test_an_optimizer_is_told_with_defaults_and_costs(client: TestClient) -> None:
+    items = {item["name"]: item for item in client.get("/api/v1/optimizers").json()["items"]}
+    adamw, soap, torch = items["adamw"], items["soap"], items["torch.AdamW"]
+    momentum = next(h for h in adamw["hyperparameters"] if h["name"] == "momentum")
+    assert (momentum["default"], momentum["rule"]) == (0.9, "0 <= momentum < 1")
+    assert momentum["origin"].endswith("0.9 in the study.")
+    assert (adamw["state_bytes"], adamw["schedule"]) == (8.0, "warmup_cosine")
+    assert soap["options"][0]["name"] == "precondition_frequency"
+    assert torch["options"][0] | {"help": ""} == {
+        "name": "amsgrad",
+        "default": False,
+        "rule": "amsgrad in (false, true)",
+        "help": "",
+        "origin": "PyTorch, class torch.optim.AdamW",
+    }
+
+
 def test_every_preset_can_be_previewed(client: TestClient) -> None:
     for preset in client.get("/api/v1/presets").json()["items"]:
         answer = client.post("/api/v1/sweeps/preview", json=preset["sweep"])

@@ -28,6 +28,13 @@ REFUSED: Mapping[str, str] = {
 }
 """Why a class of torch.optim cannot be swept."""
 
+_STATE_BYTES: Mapping[str, float] = {
+    **dict.fromkeys(("Adam", "AdamW", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop"), 8.0),
+    **dict.fromkeys(("ASGD", "Adagrad", "RMSprop"), 4.0),
+    "SGD": 0.0,
+}
+"""Bytes that a class keeps per fp32 parameter with its defaults; not for those that factor."""
+
 _TUPLES: Mapping[str, tuple[str, str]] = {
     "betas": ("momentum", "beta2"),
     "etas": ("eta_minus", "eta_plus"),
@@ -112,6 +119,7 @@ def _entry(kind: Any) -> Entry:
         float(inspect.signature(kind.__init__).parameters["lr"].default),
         f"torch.optim.{kind.__name__}, one instance per trial and tensor",
         f"PyTorch, class torch.optim.{kind.__name__}",
+        state_bytes=_STATE_BYTES.get(kind.__name__),
         own_decay=True,
         version=VERSION,
     )

@@ -1,0 +1,100 @@
+"""What an optimizer costs in memory and arithmetic, measured on tensors without data."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from trainers.config import SCALES
+from trainers.model import param_specs
+from trainers.optimizers import entry
+from trainers.optimizers.base import Context, Optimizer, ParamRole
+
+SCALE, VOCABULARY = "150m", 32_128
+MATRIX = (256, 256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """`state_bytes` per parameter, None if it was not measured; `extra_flops` of an update."""
+
+    state_bytes: float | None
+    extra_flops: str
+
+
+@cache
+def cost(optimizer: str) -> Cost:
+    """The cost of an optimizer with its defaults: of its state for the model of the 150m scale."""
+    chosen = entry(optimizer)
+    if chosen.state_bytes is not None or chosen.version:
+        words = chosen.extra_flops or "as the class has it"
+        return Cost(state_bytes=chosen.state_bytes, extra_flops=words)
+    built = _with_defaults(optimizer)
+    counted = chosen.extra_flops or f"{_operations(built)} per parameter"
+    return Cost(state_bytes=_state_bytes(built), extra_flops=counted)
+
+
+def _with_defaults(optimizer: str) -> Optimizer:
+    chosen = entry(optimizer)
+    values = {name: h.default for name, h in chosen.hyperparameters.items()}
+    options = {name: o.default for name, o in chosen.options.items()}
+    heads = SCALES[SCALE].heads
+    return chosen.construct(values, options, {"heads": heads, "steps": 1, "tokens_per_batch": 1})
+
+
+def _state_bytes(optimizer: Optimizer) -> float:
+    specs = param_specs(SCALES[SCALE].model(VOCABULARY)).values()
+    shapes = [(spec.shape, spec.role) for spec in specs]
+    total = sum(math.prod(shape) for shape, _ in shapes)
+    units: list[tuple[tuple[int, ...], ParamRole | None]] = [*shapes]
+    if optimizer.elementwise:
+        units = [((total,), None)]
+    states = [optimizer.init(_without_data(shape), role) for shape, role in units]
+    kept = sum(t.numel() * t.element_size() for state in states for t in state.values())
+    return round(kept / total, 2)
+
+
+def _operations(optimizer: Optimizer) -> int:
+    """Elements that one update writes, per element of a hidden matrix."""
+    value, role = _without_data(MATRIX), None if optimizer.elementwise else ParamRole.MLP
+    state = optimizer.init(value, role)
+    rate, grad = torch.ones(1, device="meta"), torch.empty_like(value)
+    with _CountElements() as count:
+        prepare = optimizer.prepare
+        shared = {} if prepare is None else prepare({"w": grad}, {"w": state}, {"w": value})
+        # A later step: the first one of some optimizers only makes their state.
+        optimizer.update(grad, state, value, Context(2, rate, rate, rate, role, shared))
+    elements: int = count.elements
+    return round(elements / value.numel())
+
+
+def _without_data(shape: tuple[int, ...]) -> Tensor:
+    return torch.empty(1, *shape, device="meta")
+
+
+class _CountElements(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the sizes of what operations return, unless that is a view."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.elements = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Runs and counts one operation."""
+        del types
+        run: Callable[..., Any] = func
+        result = run(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and not func.is_view:
+            self.elements += result.numel()
+        return result
