@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trainers.config import Hyperparameter, Option
 from trainers.optimizers.base import Context, Optimizer, ParamRole, PerTrial, State, per_trial
-from trainers.optimizers.matrix import inverse_root
+from trainers.optimizers.matrix import add_gram, inverse_root
 from trainers.optimizers.transforms import adaptive_lr, average, block_means
 
 FactorBeta = Annotated[
@@ -72,7 +72,7 @@ def scale_by_roots(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Ro
     def factors(grad: Tensor, state: State, sides: tuple[str, ...], step: int) -> State:
         new: State = {}
         for side in sides:
-            gram = accumulate(state[side], _gram(grad, side), beta2)
+            gram = add_gram(state[side], grad, side, beta2, newest_weight(beta2))
             if roots.due(step):
                 mean = gram / per_trial(total_weight(beta2, step), gram)
                 damping = per_trial(eps, gram[:, 0])
@@ -106,20 +106,19 @@ def scale_by_roots(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Ro
 
 def accumulate(old: Tensor, new: Tensor, beta: PerTrial) -> Tensor:
     """`beta * old + (1 - beta) * new`, and the sum of both where beta is 1."""
+    return torch.addcmul(old * per_trial(beta, old), new, per_trial(newest_weight(beta), old))
+
+
+def newest_weight(beta: PerTrial) -> Tensor:
+    """What the newest term is multiplied with: `1 - beta`, and 1 for a sum."""
     beta = torch.as_tensor(beta, dtype=torch.float64)
-    weight = torch.where(beta == 1, 1.0, 1 - beta)
-    return torch.addcmul(old * per_trial(beta, old), new, per_trial(weight, old))
+    return torch.where(beta == 1, 1.0, 1 - beta)
 
 
 def total_weight(beta: PerTrial, step: int) -> Tensor:
     """What to divide an accumulated average by, which started at zero; 1 for a sum."""
     beta = torch.as_tensor(beta, dtype=torch.float64)
     return torch.where(beta == 1, 1.0, 1 - beta**step)
-
-
-def _gram(grad: Tensor, side: str) -> Tensor:
-    """`G G^T` or `G^T G`."""
-    return grad @ grad.mT if side == "left" else grad.mT @ grad
 
 
 def _preconditioned(m: Tensor, roots: State) -> Tensor:

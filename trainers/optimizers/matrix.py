@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
+from trainers.optimizers.base import PerTrial, per_trial
+
 Parts = tuple[Tensor, ...]
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -39,6 +41,16 @@ def orthonormal(matrix: Tensor) -> Tensor:
     """An orthonormal basis of the columns, in their order."""
     basis, _ = guarded(torch.linalg.qr, matrix)
     return basis
+
+
+def add_gram(old: Tensor, grad: Tensor, side: str, keep: PerTrial, weight: PerTrial) -> Tensor:
+    """`keep * old + weight * G G^T`, or with `G^T G` for the right side.
+
+    The sum is part of the product, which saves a pass over a matrix that may be larger than G.
+    """
+    rows = grad if side == "left" else grad.mT
+    scaled = rows * per_trial(weight, grad)
+    return (old * per_trial(keep, old)).baddbmm_(scaled, rows.mT)
 
 
 def newton_schulz(matrix: Tensor, steps: int = 5) -> Tensor:

@@ -18,7 +18,7 @@ from trainers.optimizers.base import (
     chain,
     per_trial,
 )
-from trainers.optimizers.matrix import eigenbasis, orthonormal
+from trainers.optimizers.matrix import add_gram, eigenbasis, orthonormal
 from trainers.optimizers.transforms import adaptive_lr, average
 
 Frequency = Annotated[int, Option(low=1, help="steps between two updates of the eigenbases")]
@@ -83,7 +83,7 @@ def scale_by_soap(
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         step, sides = context.step - 1, _rotated(value, context.role, limit)
-        grams = {side: average(state[side], _gram(grad, side), beta2) for side in sides}
+        grams = {side: add_gram(state[side], grad, side, beta2, 1 - beta2) for side in sides}
         if step == 0:
             bases = {f"{side}_basis": eigenbasis(gram) for side, gram in grams.items()}
             return torch.zeros_like(value), state | grams | bases
@@ -127,11 +127,6 @@ def _rotated(value: Tensor, role: ParamRole | None, limit: int) -> tuple[str, ..
     if role is ParamRole.NORM:
         return ()
     return tuple(side for side, size in zip(SIDES, value.shape[1:], strict=True) if size <= limit)
-
-
-def _gram(grad: Tensor, side: str) -> Tensor:
-    """`G G^T` or `G^T G`."""
-    return grad @ grad.mT if side == "left" else grad.mT @ grad
 
 
 def _rotate(x: Tensor, bases: State, sides: tuple[str, ...]) -> Tensor:
