@@ -1,7 +1,6 @@
 """Adam that estimates its own learning rate."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -105,8 +104,7 @@ def scale_by_distance(
         d, v = state["d"], block_means(state["v"], context.role)
         return adaptive_lr(v, d * eps, context) * per_trial(d**2, v)
 
-    optimizer = Optimizer(init, update, elementwise=True, effective_lr=effective_lr)
-    return replace(optimizer, prepare=prepare)
+    return Optimizer(init, update, prepare=prepare, effective_lr=effective_lr)
 
 
 def _total(states: Mapping[str, State], name: str) -> Tensor:
