@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metr
 from trainers.model import Params, forward, init_params, param_roles, param_specs
 from trainers.optimizers import entry, hyperparameters, options
 from trainers.optimizers.base import Context, Optimizer, ParamRole, State
+from trainers.pieces import update_in_place
 from trainers.records import Records
 from trainers.schedules import multiplier
 from trainers.stacked import clip_factors, concatenate, norms, views
@@ -217,13 +219,16 @@ class StackRun:
         norm = self._clip(grad)
         grads, values = self._units(grad), self._units(self._flat)
         contexts, frozen = self._contexts(lr, grads, values), self._frozen()
+        admit = partial(_without, frozen=frozen)
         self._last_contexts = contexts
         for name, value in values.items():
             context = contexts[self._roles.get(name)]
-            delta, self._states[name] = self._optimizer.update(
-                grads[name], self._states[name], value, context
-            )
-            value.add_(delta if frozen is None else _without(delta, frozen))
+            given = grads[name], self._states[name], value, context
+            if self._optimizer.elementwise:
+                self._states[name] = update_in_place(self._optimizer.update, *given, admit)
+            else:
+                delta, self._states[name] = self._optimizer.update(*given)
+                value.add_(admit(delta))
         self._update_curvature(contexts)
         return norm, loss
 
@@ -392,6 +397,8 @@ def _decay(configs: Sequence[TrainConfig], values: Mapping[str, Tensor]) -> Tens
     return torch.where(torch.tensor(coupled, device=weight_decay.device), weight_decay, independent)
 
 
-def _without(delta: Tensor, frozen: Tensor) -> Tensor:
+def _without(delta: Tensor, frozen: Tensor | None) -> Tensor:
     """The update with zero for frozen members, whatever it is there."""
+    if frozen is None:
+        return delta
     return delta.masked_fill(frozen.view(-1, *[1] * (delta.dim() - 1)), 0.0)
