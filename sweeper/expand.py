@@ -109,5 +109,7 @@ def _check_tied(
     for key in (key for key in tied if key in config.hyperparameters):
         message = number_problem(key, config.hyperparameters[key], ranges[key])
         if message:
-            place = pointer("optimizers", spec.optimizers.index(optimizer), key)
+            place = pointer("base", key)
+            if key in optimizer.overrides:
+                place = pointer("optimizers", spec.optimizers.index(optimizer), key)
             raise InvalidRequest((Problem(place, message),))

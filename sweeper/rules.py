@@ -14,7 +14,7 @@ from sweeper.settings import (
 )
 from sweeper.spec import MAX_POINTS, OptimizerSpec, Setting, SweepSpec, Tie, pointer
 from trainers import optimizers as known_optimizers
-from trainers.config import ARCHITECTURES, SCALES, DataConfig
+from trainers.config import ARCHITECTURES, SCALES, DataConfig, Hyperparameter, Option
 
 Path = tuple[str | int, ...]
 """Where in the body something stands."""
@@ -27,7 +27,8 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         or list(_settings(spec))
         or list(_axis(spec))
         or [*_both_lengths(spec), *_chained_ties(spec), *_labels(spec), *_bounds(spec)]
-        or [*_values(spec), *_size(spec)]
+        or list(_size(spec))
+        or list(_values(spec))
     )
     if problems:
         raise InvalidRequest(tuple(problems))
@@ -135,9 +136,8 @@ def _base_problems(spec: SweepSpec, key: str, value: Setting) -> Iterator[Proble
         yield Problem(pointer("base", key), f"unknown key {key!r}; known: {', '.join(known)}")
         return
     for name in dict.fromkeys(having):
-        found = list(_setting_problems(spec, name, key, value, ("base", key)))
-        if found:
-            yield from found
+        for found in _setting_problems(spec, name, key, value, ("base", key)):
+            yield Problem(found.pointer, f"{found.message} ({name})")
             return
 
 
@@ -227,10 +227,10 @@ def _value_problems(
     optimizers: Sequence[OptimizerSpec],
 ) -> Iterator[Problem]:
     """Each value against the axis scale and against the range of every optimizer that takes it."""
-    whole_axis = path == ("axis",)
+    whole_axis, ranges = path == ("axis",), _ranges(spec, optimizers)
     for j, value in enumerate(values):
         place = path if whole_axis else (*path, j)
-        message = _scale_problem(spec, value) or _range_problem(spec, value, optimizers)
+        message = _scale_problem(spec, value) or _range_problem(spec, value, ranges)
         if message:
             yield Problem(pointer(*place), message)
 
@@ -245,15 +245,24 @@ def _scale_problem(spec: SweepSpec, value: float) -> str | None:
     return None
 
 
-def _range_problem(
-    spec: SweepSpec, value: float, optimizers: Sequence[OptimizerSpec]
-) -> str | None:
-    name = spec.axis.parameter
+Ranges = Mapping[str, Hyperparameter | Option]
+"""The range of the swept hyperparameter, by optimizer."""
+
+
+def _ranges(spec: SweepSpec, optimizers: Sequence[OptimizerSpec]) -> Ranges:
+    found = {}
     for optimizer in optimizers:
         schedule = schedule_of(optimizer.name, variant_settings(spec, optimizer))
         rules = axis_parameters(optimizer.name, schedule)
-        if name in rules and (message := number_problem(name, value, rules[name])):
-            return f"{message} ({optimizer.name})"
+        if spec.axis.parameter in rules:
+            found[optimizer.name] = rules[spec.axis.parameter]
+    return found
+
+
+def _range_problem(spec: SweepSpec, value: float, ranges: Ranges) -> str | None:
+    for optimizer, rule in ranges.items():
+        if message := number_problem(spec.axis.parameter, value, rule):
+            return f"{message} ({optimizer})"
     return None
 
 
@@ -263,7 +272,7 @@ def _zero(spec: SweepSpec, optimizers: Sequence[OptimizerSpec]) -> Iterator[Prob
             pointer("axis", "zero"),
             f"is for log axes, but this one is {axis_scale(spec.axis)}; give 0 among the values",
         )
-    elif message := _range_problem(spec, 0.0, optimizers):
+    elif message := _range_problem(spec, 0.0, _ranges(spec, optimizers)):
         yield Problem(pointer("axis", "zero"), message)
 
 

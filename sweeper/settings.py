@@ -18,15 +18,22 @@ from trainers.config import (
     TrainConfig,
 )
 
+
+def _up_to(high: float, help: str, *, default: float = 0.0) -> Hyperparameter:
+    """A positive number with a bound: no run is so long, and what is counted stays countable."""
+    low = 0.0 if default else 1.0
+    return Hyperparameter(
+        default=default, low=low, open_low=not low, high=high, open_high=False, help=help
+    )
+
+
 RUN_NUMBERS: Mapping[str, Hyperparameter] = {
-    "steps": Hyperparameter(default=0, low=1, help="optimizer steps; default: the scale's length"),
-    "batch_size": Hyperparameter(default=0, low=1, help="sequences per step; default: the scale's"),
-    "tokens_per_parameter": Hyperparameter(
-        default=20.0, open_low=True, help="length in tokens per non-embedding parameter"
+    "steps": _up_to(1e9, "optimizer steps; default: the scale's length"),
+    "batch_size": _up_to(1e6, "sequences per step; default: the scale's"),
+    "tokens_per_parameter": _up_to(
+        1e6, "length in tokens per non-embedding parameter", default=20.0
     ),
-    "eval_sequences": Hyperparameter(
-        default=0, low=1, help="held-out sequences per evaluation; default: the scale's"
-    ),
+    "eval_sequences": _up_to(1e7, "held-out sequences per evaluation; default: the scale's"),
 }
 WHOLE_NUMBERS = frozenset({"steps", "batch_size", "eval_sequences"})
 SWEEPABLE_RUN_NUMBERS = frozenset({"steps", "batch_size", "tokens_per_parameter"})

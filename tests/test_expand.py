@@ -117,6 +117,11 @@ def test_one_and_one_point_zero_are_the_same_value(value: float) -> None:
     )
 
 
+def test_zero_has_one_sign() -> None:
+    zeros = expanded(axis={"parameter": "momentum", "values": [0.0]}).trials
+    assert expanded(axis={"parameter": "momentum", "values": [-0.0]}).trials == zeros
+
+
 def test_the_configuration_is_effective() -> None:
     (config,) = configs(axis={"parameter": "lr", "values": [0.5]}, optimizers=["lion"], base={})
     assert dict(config.hyperparameters) == {

@@ -197,11 +197,11 @@ class TrainConfig:
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
-    """Plain JSON values; numbers canonical, so that 1 and 1.0 are equal."""
+    """Plain JSON values; numbers canonical, so that 1 and 1.0 are equal, and 0.0 and -0.0."""
     # Not `asdict`: it copies deeply, which a submission of 10,000 points would wait for.
     plain = dict(vars(config))
     plain |= {"model": dict(vars(config.model)), "data": dict(vars(config.data))}
-    plain["hyperparameters"] = {k: float(v) for k, v in sorted(config.hyperparameters.items())}
+    plain["hyperparameters"] = {k: v + 0.0 for k, v in sorted(config.hyperparameters.items())}
     plain["options"] = dict(sorted(config.options.items()))
     if not config.hyperparameters.get("weight_decay"):
         del plain["decay_convention"]
