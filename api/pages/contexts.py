@@ -9,6 +9,7 @@ from api.pages.progress import Progress
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
 from sweeper.service import OptimizerInfo
+from sweeper.settings import Rule
 from sweeper.storage.records import Event, SweepRecord, TrialRecord
 from trainers.config import Hyperparameter
 
@@ -96,7 +97,7 @@ class NewPage:
     optimizers: Sequence[OptimizerInfo]
     shared: Mapping[str, Hyperparameter]
     """Hyperparameters that every optimizer has."""
-    own: Mapping[str, Mapping[str, Hyperparameter]]
+    own: Mapping[str, Mapping[str, Rule]]
     """Those of one optimizer only, by its name."""
     parameters: Mapping[str, str]
     """What can be swept, with the names of the optimizers that have it."""

@@ -7,7 +7,7 @@ from api.pages.contexts import NewPage, ScaleChoice
 from sweeper import service as use_cases
 from sweeper.grids import axis_scale
 from sweeper.service import OptimizerInfo, Service
-from sweeper.settings import SWEEPABLE_RUN_NUMBERS
+from sweeper.settings import SWEEPABLE_RUN_NUMBERS, Rule
 from sweeper.spec import AxisSpec
 from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, Scale
 
@@ -34,9 +34,7 @@ def new_page(service: Service) -> NewPage:
     shared = {k: v for k, v in TRAINING_HYPERPARAMETERS.items() if k != "lr"}
     own = {
         info.name: {
-            key: rule
-            for key, rule in info.hyperparameters.items()
-            if key not in TRAINING_HYPERPARAMETERS
+            key: rule for key, rule in _numbers(info).items() if key not in TRAINING_HYPERPARAMETERS
         }
         for info in optimizers
     }
@@ -61,7 +59,13 @@ def new_page(service: Service) -> NewPage:
 
 
 def _defaults(info: OptimizerInfo) -> dict[str, float]:
-    return {name: rule.default for name, rule in info.hyperparameters.items()} | {"lr": info.lr}
+    return {name: rule.default for name, rule in _numbers(info).items()} | {"lr": info.lr}
+
+
+def _numbers(info: OptimizerInfo) -> Mapping[str, Rule]:
+    """All that can be swept on it: hyperparameters, and options that are no switches."""
+    numbers = {name: option for name, option in info.options.items() if not option.is_switch}
+    return {**info.hyperparameters, **numbers}
 
 
 def _customary_scale(parameter: str) -> str:
@@ -69,7 +73,7 @@ def _customary_scale(parameter: str) -> str:
 
 
 def _sweepable(info: OptimizerInfo) -> set[str]:
-    return set(info.hyperparameters) | SWEEPABLE_RUN_NUMBERS
+    return set(_numbers(info)) | SWEEPABLE_RUN_NUMBERS
 
 
 def _parameters(optimizers: Sequence[OptimizerInfo]) -> Mapping[str, str]:

@@ -311,3 +311,10 @@ def test_colours_stand_off_their_background(theme: int) -> None:
 def test_both_ways_to_the_dark_theme_are_the_same() -> None:
     _, chosen, preferred = PALETTES
     assert chosen == preferred
+
+
+def test_the_form_offers_options_that_are_numbers_as_axes(client: TestClient) -> None:
+    page = client.get("/new").text
+    assert 'name="o.soap.precondition_frequency"' in page
+    assert '<option value="precondition_frequency"' in page
+    assert 'name="o.torch.AdamW.amsgrad"' not in page
