@@ -8,14 +8,13 @@ from typing import Any
 from ray.tune import Callback
 
 from sweeper.dispatch.folders import attempt_directory
-from sweeper.dispatch.messages import Progress, report_from_json
+from sweeper.dispatch.messages import LAST_WORDS, report_from_json
 from sweeper.dispatch.running import Running, RunningStacks
 from sweeper.dispatch.trainable import REPORT_KEY
 from sweeper.dispatch.watchdog import hung_traceback
 from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
 
-LAST_WORDS = frozenset({Progress.FINISHED, Progress.RETURNED, Progress.FAILED})
 NODE_SIGNS = ("node has died", "node died", "NodeDied")
 MEMORY_SIGNS = ("OutOfMemory", "memory monitor", "OOM")
 

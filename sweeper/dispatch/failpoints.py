@@ -2,7 +2,8 @@
 
 `SWEEPER_FAILPOINTS` is a JSON list of `{"name", "action", "marker", "when"}`. A failpoint fires in
 the first process that gets there with everything in `when` matching, and creates the file `marker`,
-by which the test sees that it fired; it never fires twice.
+by which the test sees that it fired; it never fires twice, unless `always` is set, and not once
+the file `until` exists.
 """
 
 import json
@@ -23,8 +24,10 @@ _log = logging.getLogger(__name__)
 def hit(name: str, **context: Any) -> None:
     """Act if the environment asks for a fault here."""
     for rule in _rules():
-        if rule["name"] == name and _matches(rule.get("when", {}), context) and _first(rule):
-            _log.warning("failpoint %s fires: %s", name, rule["action"])
+        if rule["name"] != name or _is_over(rule):
+            continue
+        if _matches(rule.get("when", {}), context) and _first(rule):
+            _log.info("failpoint %s fires: %s", name, rule["action"])
             _ACTIONS[rule["action"]]()
 
 
@@ -40,6 +43,10 @@ def _matches(when: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
         wanted in here if isinstance(here := context[key], tuple) else here == wanted
         for key, wanted in when.items()
     )
+
+
+def _is_over(rule: Mapping[str, Any]) -> bool:
+    return "until" in rule and Path(rule["until"]).exists()
 
 
 def _first(rule: Mapping[str, Any]) -> bool:
@@ -65,4 +72,13 @@ def _raise() -> None:
     raise ValueError("a failpoint raised")
 
 
-_ACTIONS: Mapping[str, Callable[[], None]] = {"kill": _kill, "hang": _hang, "raise": _raise}
+def _slow() -> None:
+    time.sleep(0.02)
+
+
+_ACTIONS: Mapping[str, Callable[[], None]] = {
+    "kill": _kill,
+    "hang": _hang,
+    "raise": _raise,
+    "slow": _slow,
+}

@@ -1,10 +1,8 @@
 """Where the checkpoints of a stack lie: `<checkpoints>/<stack>/<attempt>/<step>/`."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
-
-KEPT = 2
-"""Checkpoints of a stack that stay: the newest, and the one to fall back to."""
 
 
 def attempt_directory(root: Path, stack_id: int, attempt: int) -> Path:
@@ -12,15 +10,17 @@ def attempt_directory(root: Path, stack_id: int, attempt: int) -> Path:
     return root / str(stack_id) / str(attempt)
 
 
-def prune(root: Path, stack_id: int) -> None:
-    """Remove all but the newest checkpoints of a stack, over all its attempts."""
-    found = [
-        (int(path.parent.name), int(path.name), path)
-        for path in (root / str(stack_id)).glob("*/*")
-        if path.name.isdigit() and path.parent.name.isdigit()
-    ]
-    for _, _, path in sorted(found, reverse=True)[KEPT:]:
-        shutil.rmtree(path, ignore_errors=True)
+def prune(root: Path, newest: str, recorded: Collection[str]) -> None:
+    """Remove the checkpoints of a stack that are not `recorded`, over all its attempts.
+
+    Later ones of the attempt that wrote `newest` stay: its worker may be ahead of its reports.
+    """
+    attempt, step = (root / newest).parent, int(Path(newest).name)
+    for path in attempt.parent.glob("*/*"):
+        is_checkpoint = path.name.isdigit() and path.parent.name.isdigit()
+        is_ahead = path.parent == attempt and is_checkpoint and int(path.name) > step
+        if is_checkpoint and not is_ahead and path.relative_to(root).as_posix() not in recorded:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def stack_folders(root: Path) -> frozenset[str]:

@@ -55,13 +55,16 @@ def work_from_json(text: str) -> Work:
 
 
 class Progress(StrEnum):
-    """Where a worker stands with its stack. After the last three it is done with it."""
+    """Where a worker stands with its stack. After the last three, its last words, it is done."""
 
     STARTED = "started"
     RUNNING = "running"
     FINISHED = "finished"
     RETURNED = "returned"
     FAILED = "failed"
+
+
+LAST_WORDS = frozenset({Progress.FINISHED, Progress.RETURNED, Progress.FAILED})
 
 
 @dataclass(frozen=True)

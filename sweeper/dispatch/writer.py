@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.folders import discard, prune, stack_folders
-from sweeper.dispatch.messages import Progress, Report
+from sweeper.dispatch.messages import LAST_WORDS, Progress, Report
 from sweeper.errors import Fenced, StorageFull, Unavailable
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.queue import Queue
@@ -96,8 +96,20 @@ class Writer:
                 self._stop.fenced()
             except Exception:  # noqa: BLE001 - one bad item must not keep the rest from being written
                 _log.exception("stack %d: not written", item.claim.stack_id)
+                self._return_unwritten(item)
             with self._lock:
                 self._open -= 1
+
+    def _return_unwritten(self, item: Said | Ended) -> None:
+        """Nobody hears of the stack again after a last word: have it claimed anew."""
+        if isinstance(item, Said) and item.report.progress not in LAST_WORDS:
+            return
+        try:
+            self._give_back(item.claim, "its end could not be written", lost=True)
+        except Fenced:
+            self._stop.fenced()
+        except Exception:  # noqa: BLE001 - the thread has to go on; a restart returns the stack
+            _log.exception("stack %d: not returned", item.claim.stack_id)
 
     def _write(self, item: Said | Ended) -> None:
         if isinstance(item, Said):
@@ -138,7 +150,13 @@ class Writer:
             return
         running = (self._epoch, claim.stack_id, claim.attempt)
         if self._ask(lambda: self._store.record(*running, rows, checkpoint)) and checkpoint:
-            prune(self._checkpoint_dir, claim.stack_id)
+            self._prune(claim, checkpoint.path)
+
+    def _prune(self, claim: Claim, newest: str) -> None:
+        """Remove the checkpoints that the database does not list any more."""
+        recorded = self._ask(lambda: self._store.checkpoints(claim.stack_id))
+        if recorded is not None and newest in recorded:
+            prune(self._checkpoint_dir, newest, recorded)
 
     def _accept(
         self, claim: Claim, slot: int, result: Mapping[str, Any], provenance: Mapping[str, Any]
@@ -161,9 +179,9 @@ class Writer:
         elif report.failure is not None:
             self._fail(claim, report.failure)
 
-    def _give_back(self, claim: Claim, reason: str) -> None:
+    def _give_back(self, claim: Claim, reason: str, *, lost: bool = False) -> None:
         running = (self._epoch, claim.stack_id, claim.attempt)
-        self._ask(lambda: self._store.give_back(*running, reason, lost=False))
+        self._ask(lambda: self._store.give_back(*running, reason, lost=lost))
 
     def _fail(self, claim: Claim, failure: Failure) -> None:
         _log.warning("stack %d: %s: %s", claim.stack_id, failure.kind, failure.message)

@@ -11,7 +11,7 @@ from sweeper.storage.events import Draft, sweeps_of, write_events
 from sweeper.storage.ownership import fence, hold
 from sweeper.storage.records import Checkpoint, ControlRow, EventKind, MetricRow, Result
 from sweeper.storage.states import StackState
-from sweeper.storage.tables import attempt, stack, trial
+from sweeper.storage.tables import attempt, cleaned, stack, trial
 from sweeper.trials import Outcome, TrialState
 
 _KEPT_CHECKPOINTS = 2
@@ -111,7 +111,7 @@ def accept(
             last_finite_loss=_finite(result.last_finite_loss),
             diverged_at_step=result.diverged_at_step,
             busy_s=_finite(result.busy_s),
-            provenance=provenance,
+            provenance=_cleaned(provenance),
             finished_at=datetime.now(UTC),
         )
         .returning(trial.c.public_id)
@@ -126,6 +126,15 @@ def accept(
     )
     write_events(connection, [draft])
     return True
+
+
+def _cleaned(value: Any) -> Any:
+    """The same value with texts that can be written."""
+    if isinstance(value, Mapping):
+        return {_cleaned(name): _cleaned(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(part) for part in value]
+    return cleaned(value) if isinstance(value, str) else value
 
 
 def _finite(number: float | None) -> float | None:
@@ -202,6 +211,12 @@ def _control_row(rows: Sequence[Any]) -> ControlRow:
         cancelled_slots=tuple(sorted(cancelled)),
         paused=bool(demands) and all(demand is None for demand in demands),
     )
+
+
+def checkpoints(connection: Connection, stack_id: int) -> tuple[str, ...]:
+    """The paths of a stack's checkpoints, the newest first."""
+    known = connection.scalar(select(stack.c.checkpoints).where(stack.c.id == stack_id))
+    return tuple(str(checkpoint["path"]) for checkpoint in known or ())
 
 
 def folders_in_use(connection: Connection) -> frozenset[str]:

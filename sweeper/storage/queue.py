@@ -121,6 +121,10 @@ class Queue:
         """Checkpoint folders of stacks that are not closed, those of a split parent included."""
         return self._database.read(progress.folders_in_use)
 
+    def checkpoints(self, stack_id: int) -> tuple[str, ...]:
+        """The paths of the checkpoints that a stack may go on from, the newest first."""
+        return self._database.read(lambda c: progress.checkpoints(c, stack_id))
+
     def control(self, epoch: int) -> list[ControlRow]:
         """All running stacks of the epoch: which slots to mask, and whether to pause."""
         return self._database.read(lambda c: progress.control(c, epoch))

@@ -67,6 +67,22 @@ class UtcTime(TypeDecorator[datetime]):
         return moment.astimezone(UTC)
 
 
+class CleanText(TypeDecorator[str]):
+    """Text from anywhere, such as a traceback: what no database takes is replaced."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Dialect) -> str | None:
+        """The text without what `cleaned` replaces."""
+        return None if value is None else cleaned(value)
+
+
+def cleaned(text: str) -> str:
+    """Lone surrogates are no UTF-8, and PostgreSQL stores no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class JsonText(TypeDecorator[Any]):
     """A JSON value as canonical text, the same on both databases."""
 
@@ -170,7 +186,7 @@ trial = Table(
     Column("busy_s", Double),
     Column("provenance", JsonText),
     Column("failure", String(32)),
-    Column("failure_message", Text),
+    Column("failure_message", CleanText),
     Column("created_at", UtcTime, nullable=False),
     Column("finished_at", UtcTime),
     Index(
@@ -209,16 +225,16 @@ attempt = Table(
     Column("attempt", Integer, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("tune_trial_id", Text, nullable=False),
-    Column("host", Text, nullable=False),
+    Column("host", CleanText, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),
-    Column("end_reason", Text),
+    Column("end_reason", CleanText),
     Column("failure", String(32)),
-    Column("failure_message", Text),
+    Column("failure_message", CleanText),
     Column("next_step", Text),
-    Column("traceback", Text),
-    Column("log_tail", Text),
+    Column("traceback", CleanText),
+    Column("log_tail", CleanText),
     Column("charged_trial_id", ForeignKey("trial.id"), index=True),
     PrimaryKeyConstraint("stack_id", "attempt"),
 )
@@ -242,7 +258,7 @@ event = Table(
     Column("id", Key, primary_key=True),
     Column("sweep_id", ForeignKey("sweep.id"), nullable=False),
     Column("kind", String(32), nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", CleanText, nullable=False),
     Column("data", JsonText, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Index("event_sweep_id_id", "sweep_id", "id"),

@@ -14,7 +14,7 @@ from tests.dispatch.tiny import Dispatcher
 
 pytestmark = [pytest.mark.ray, pytest.mark.fault, pytest.mark.timeout(240)]
 
-STEPS = 1000
+STEPS = 300
 
 
 def _submit(store: Store, home: Path, trials: int = 6) -> str:
@@ -56,12 +56,13 @@ def test_after_a_kill_exactly_the_missing_trials_go_on_from_their_checkpoints(
 ) -> None:
     with open_store(sqlite_url) as store:
         done_before = tiny.submit(store, [tiny.config(tmp_path, 0.5, steps=20)])
-        dispatcher = tiny.start(sqlite_url, tmp_path)
+        dispatcher = tiny.start(sqlite_url, tmp_path, failpoints=[tiny.slow(tmp_path)])
         tiny.eventually(lambda: tiny.is_done(store, done_before), "the first sweep is done")
         sweep_id = _submit(store, tmp_path)
         tiny.eventually(lambda: tiny.has_checkpoints(tmp_path, 2), "both stacks have checkpoints")
         tiny.eventually(lambda: len(tiny.attempts(store, sweep_id)) == 2, "both stacks are noted")
         kill(store, sweep_id, dispatcher)
+        tiny.hurry(tmp_path)
         if dispatcher.process.poll() is not None:
             dispatcher = tiny.start(sqlite_url, tmp_path)
         tiny.eventually(lambda: tiny.is_done(store, sweep_id), "the sweep is done")
@@ -79,7 +80,7 @@ def test_a_standby_takes_over_when_the_acting_dispatcher_is_killed_and_ends_with
 ) -> None:
     with open_store(postgresql_url) as store:
         sweep_id = _submit(store, tmp_path, trials=2)
-        first = tiny.start(postgresql_url, tmp_path)
+        first = tiny.start(postgresql_url, tmp_path, failpoints=[tiny.slow(tmp_path)])
         tiny.eventually(lambda: store.queue.dispatcher() is not None, "the first one acts")
         reading, writing = os.pipe()
         second = tiny.start(postgresql_url, tmp_path, parent_fd=reading)
@@ -87,6 +88,7 @@ def test_a_standby_takes_over_when_the_acting_dispatcher_is_killed_and_ends_with
         tiny.eventually(lambda: second.has_logged("standing by"), "the second one stands by")
         tiny.eventually(lambda: tiny.has_checkpoints(tmp_path, 2), "there are checkpoints")
         first.kill()
+        tiny.hurry(tmp_path)
         tiny.eventually(lambda: tiny.is_done(store, sweep_id), "the sweep is done")
         row = store.queue.dispatcher()
         assert row is not None
@@ -126,7 +128,7 @@ def test_a_drain_returns_what_runs_and_the_next_one_goes_on(
 ) -> None:
     with open_store(sqlite_url) as store:
         sweep_id = _submit(store, tmp_path, trials=2)
-        first = tiny.start(sqlite_url, tmp_path)
+        first = tiny.start(sqlite_url, tmp_path, failpoints=[tiny.slow(tmp_path)])
         tiny.eventually(lambda: tiny.has_checkpoints(tmp_path, 2), "there are checkpoints")
         assert first.stop() == 0
         ended = tiny.attempts(store, sweep_id)

@@ -6,11 +6,20 @@ from pathlib import Path
 from sweeper.dispatch.folders import attempt_directory
 from sweeper.dispatch.messages import Progress, Report
 from sweeper.dispatch.stop import Stop
-from sweeper.dispatch.writer import Said, Writer
+from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.records import Claim
 from sweeper.storage.store import Store
-from tests.storage.builders import Trained, claim_all, submit, take_over
+from tests.storage.builders import (
+    Trained,
+    claim_all,
+    counts,
+    expansion,
+    public_ids,
+    reclaim,
+    submit,
+    take_over,
+)
 
 
 def report(claim: Claim, progress: Progress, **more: object) -> Said:
@@ -18,8 +27,8 @@ def report(claim: Claim, progress: Progress, **more: object) -> Said:
     return Said(claim, "tune", Report(**said, progress=progress, host="h", pid=1, **more))  # type: ignore[arg-type]
 
 
-def saved(root: Path, claim: Claim) -> str:
-    directory = attempt_directory(root, claim.stack_id, claim.attempt) / "5"
+def saved(root: Path, claim: Claim, step: int = 5) -> str:
+    directory = attempt_directory(root, claim.stack_id, claim.attempt) / str(step)
     directory.mkdir(parents=True)
     return directory.relative_to(root).as_posix()
 
@@ -58,3 +67,89 @@ def test_the_parts_of_a_split_stack_keep_its_checkpoint(
     part = sqlite_store.queue.claim_interrupted(epoch)
     assert part is not None
     assert part.checkpoint == path
+
+
+def test_a_failure_in_words_that_no_database_takes_is_written(store: Store, tmp_path: Path) -> None:
+    sweep = submit(store, expansion(values=(0.1,)))
+    epoch = take_over(store)
+    writer = Writer(store.queue, epoch, tmp_path, Stop())
+    bad = "before\0\udc80after"
+    failure = Failure(kind=FailureKind.USER_ERROR, message=bad, traceback=bad, log_tail=bad)
+    writer.put(report(claim_all(store, epoch), Progress.FAILED, failure=failure))
+    writer.close()
+    assert counts(store, sweep.sweep_id) == {"failed": 1}
+    attempt = store.results.trial(public_ids(store, sweep.sweep_id)[0]).attempts[0]
+    clean = "before\ufffd?after"
+    assert (attempt.failure_message, attempt.traceback, attempt.log_tail) == (clean, clean, clean)
+
+
+def test_reasons_and_provenance_in_such_words_are_written(store: Store, tmp_path: Path) -> None:
+    sweep = submit(store, expansion(values=(0.1, 0.2)))
+    epoch = take_over(store)
+    writer = Writer(store.queue, epoch, tmp_path, Stop())
+    claim, bad = claim_all(store, epoch), "a\0\udc80"
+    one = {0: asdict(Trained())}
+    provenance = {"host": bad, "parts": [bad]}
+    writer.put(report(claim, Progress.RUNNING, results=one, provenance=provenance))
+    writer.put(Ended(claim, None, bad))
+    writer.close()
+    assert counts(store, sweep.sweep_id) == {"done": 1, "pending": 1}
+    done = store.results.trial(public_ids(store, sweep.sweep_id)[0])
+    assert done.provenance == {"host": "a\ufffd?", "parts": ["a\ufffd?"]}
+    assert done.attempts[0].end_reason == "a\ufffd?"
+
+
+def test_a_stack_whose_last_word_cannot_be_written_is_claimed_again(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    sweep = submit(sqlite_store)
+    epoch = take_over(sqlite_store)
+    claim = claim_all(sqlite_store, epoch)
+    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    impossible = {0: asdict(Trained(outcome="finite", final_loss=None))}
+    writer.put(report(claim, Progress.RUNNING, results=impossible))
+    writer.put(report(claim, Progress.FINISHED, results=impossible))
+    writer.close()
+    assert counts(sqlite_store, sweep.sweep_id) == {"pending": 3}
+    assert reclaim(sqlite_store, epoch).attempt == 2
+
+
+def test_what_the_database_lists_is_kept_whatever_else_lies_there(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    submit(sqlite_store)
+    epoch = take_over(sqlite_store)
+    claim = claim_all(sqlite_store, epoch)
+    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    foreign = attempt_directory(tmp_path, claim.stack_id, 7)  # Of a former database.
+    for step in (900, 901):
+        (foreign / str(step)).mkdir(parents=True)
+    paths = [saved(tmp_path, claim, step) for step in (2, 3, 4)]
+    ahead = saved(tmp_path, claim, 5)
+    for step, path in zip((2, 3, 4), paths, strict=True):
+        writer.put(report(claim, Progress.RUNNING, checkpoint=path, checkpoint_step=step))
+    writer.close()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*/*")}
+    assert left == {*paths[1:], ahead}
+
+
+def test_a_later_attempt_keeps_the_checkpoint_to_fall_back_to(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    submit(sqlite_store)
+    epoch = take_over(sqlite_store)
+    claim = claim_all(sqlite_store, epoch)
+    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    first = saved(tmp_path, claim, 3)
+    writer.put(report(claim, Progress.RUNNING, checkpoint=first, checkpoint_step=3))
+    saved(tmp_path, claim, 9)  # Whole, but its worker died before it could say so.
+    writer.put(Ended(claim, None, "drained"))
+    writer.close()
+    again = reclaim(sqlite_store, epoch)
+    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    second = saved(tmp_path, again, 4)
+    writer.put(report(again, Progress.RUNNING, checkpoint=second, checkpoint_step=4))
+    writer.close()
+    assert sqlite_store.queue.checkpoints(claim.stack_id) == (second, first)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*/*")}
+    assert left == {first, second}

@@ -23,6 +23,7 @@ from trainers.optimizers import hyperparameters
 
 MODEL = ModelConfig(width=16, layers=1, heads=1, sequence_length=16, vocabulary=256)
 PATIENCE_S = 90.0
+STARTED: list[subprocess.Popen[bytes]] = []
 FAST = {
     "SWEEPER_REPORT_S": "0.1",
     "SWEEPER_CHECKPOINT_S": "0.3",
@@ -128,6 +129,17 @@ def has_checkpoints(home: Path, count: int) -> bool:
     return len({p.parent.parent.name for p in found if p.name.isdigit()}) >= count
 
 
+def slow(home: Path) -> dict[str, Any]:
+    """A failpoint that makes workers take their time until `hurry`, so that a kill meets them."""
+    files = {"marker": str(home / "slowed"), "until": str(home / "hurry")}
+    return {"name": "worker_step", "action": "slow", "always": True} | files
+
+
+def hurry(home: Path) -> None:
+    """Let slow workers go on at full speed."""
+    (home / "hurry").touch()
+
+
 @dataclass
 class Dispatcher:
     """A dispatcher process with its log."""
@@ -174,4 +186,14 @@ def start(
             start_new_session=True,
             pass_fds=() if parent_fd is None else (parent_fd,),
         )
+    STARTED.append(process)
     return Dispatcher(process, log)
+
+
+def kill_what_runs() -> None:
+    """End the dispatchers that a failed test has left."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
