@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 from starlette.requests import Request
@@ -32,6 +33,8 @@ def parse(body: bytes) -> dict[str, Any]:
         raise BrokenJson(f"{error.msg} at {place}") from None
     except ValueError as error:  # more digits in a number than Python converts
         raise BrokenJson(str(error).split(":")[0]) from None
+    if "\\u" in text:
+        _refuse_half_characters(value)
     if not isinstance(value, dict):
         message = f"must be an object, but got {_name(value)}"
         raise InvalidRequest((Problem("", message),))
@@ -61,11 +64,20 @@ def _limit_depth(text: str) -> None:
             depth -= 1
 
 
+def _refuse_half_characters(value: Any) -> None:
+    """Only escapes can write half of a surrogate pair, which no answer could repeat as UTF-8."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise BrokenJson(f"{half!r} is half of a surrogate pair") from None
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen = dict(pairs)
     if len(seen) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
         raise ValueError(f"key {twice!r} occurs twice in one object")
     return seen
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.body import json_object
+from sweeper.errors import NotFound
 from sweeper.service import Service
 
 
@@ -19,12 +20,26 @@ def _service(request: Request) -> Service:
     return service
 
 
+def _storable(opaque_id: str) -> str:
+    # PostgreSQL takes no text with a NUL, not even to compare with.
+    if "\0" in opaque_id:
+        raise NotFound(f"there is no {opaque_id!r}: ids hold no NUL")
+    return opaque_id
+
+
+Storable = AfterValidator(_storable)
 ServiceDep = Annotated[Service, Depends(_service)]
 JsonBody = Annotated[dict[str, Any], Depends(json_object)]
-SweepId = Annotated[str, Path(max_length=64, description="id of a sweep")]
-TrialId = Annotated[str, Path(max_length=64, description="id of a trial")]
+SweepId = Annotated[str, Path(max_length=64, description="id of a sweep"), Storable]
+TrialId = Annotated[str, Path(max_length=64, description="id of a trial"), Storable]
 Limit = Annotated[int, Query(ge=1, le=500, description="most items to answer")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the part before")]
+Cursor = Annotated[
+    Annotated[str, Storable] | None,
+    Query(max_length=200, description="`next` of the part before"),
+]
+Search = Annotated[
+    str, Query(max_length=120, pattern=r"^[^\x00]*$", description="part of a name, without NUL")
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from api.deps import Cursor, ServiceDep, SweepId, TrialId
+from api.deps import Cursor, Search, ServiceDep, SweepId, TrialId
 from api.health import Check, readiness
 from api.pages import build, form
 from api.pages.contexts import ListPage, RoutesPage
@@ -25,7 +25,7 @@ def sweeps(
     service: ServiceDep,
     request: Request,
     state: str = "",
-    search: Annotated[str, Query(max_length=120)] = "",
+    search: Search = "",
     cursor: Cursor = None,
 ) -> HTMLResponse:
     """The list of sweeps; an unknown state lists all."""

@@ -26,6 +26,8 @@ PING_S = 15.0
 MOST = 1000
 """Events of one part; `next` of a list is the `after` of the part that follows."""
 RETRY_MS = 2000
+LARGEST_ID = 2**63 - 1
+"""What the column of the ids can hold."""
 ENDED = frozenset({SweepState.DONE, SweepState.DONE_WITH_FAILURES, SweepState.CANCELLED})
 
 
@@ -39,9 +41,16 @@ async def events(
     service: ServiceDep,
     request: Request,
     sweep_id: SweepId,
-    after: Annotated[int, Query(ge=0, description="only events with a larger id")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_ID, description="only events with a larger id")
+    ] = 0,
     last_event_id: Annotated[
-        int | None, Header(ge=0, description="the same, as browsers say it when they come back")
+        int | None,
+        Header(
+            ge=0,
+            le=LARGEST_ID,
+            description="the same, as browsers say it when they come back",
+        ),
     ] = None,
 ) -> Response:
     """What happened to the sweep: a list, or with `Accept: text/event-stream` a stream.

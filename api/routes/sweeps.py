@@ -11,6 +11,7 @@ from api.deps import (
     IdempotencyKey,
     JsonBody,
     Limit,
+    Search,
     ServiceDep,
     SweepId,
     conditional,
@@ -56,7 +57,7 @@ def list_sweeps(
     request: Request,
     response: Response,
     state: Annotated[SweepState | None, Query(description="only sweeps in this state")] = None,
-    search: Annotated[str, Query(max_length=120, description="part of a name")] = "",
+    search: Search = "",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Listing[SweepOut]:

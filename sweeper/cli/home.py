@@ -49,6 +49,8 @@ def held(home: Path) -> Iterator[None]:
             other = _read(home)
             where = f" at {other.url} (pid {other.pid})" if other else ""
             raise UsageError(f"a service already serves {home}{where}") from None
+        # One that was killed leaves its address behind, which is not that of this service.
+        (home / "service.json").unlink(missing_ok=True)
         try:
             yield
         finally:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from api import body as body_reader
 from sweeper.storage.store import Store
 from tests.api.conftest import SPEC
 
@@ -107,7 +108,7 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "a text for a number": (changed(axis={"low": "small"}), "/axis/low", ("number", "'small'")),
     "repeated seeds": (changed(seeds=[1, 1]), "/seeds", ("repeat", "1")),
     "a setting that is swept": (changed(base={"lr": 0.1}), "/base/lr", ("swept", "lr")),
-    "no steps": (changed(base={"steps": 0}), "/base/steps", ("steps >= 1", "steps=0")),
+    "no steps": (changed(base={"steps": 0}), "/base/steps", ("1 <= steps", "steps=0")),
     "half a step": (changed(base={"steps": 1.5}), "/base/steps", ("whole number", "1.5")),
 }
 
@@ -161,8 +162,13 @@ def test_numbers_that_are_not_finite_are_told_by_place(
         ("[" * 20_000, "16 levels"),
         ('{"a": 1, "a": 2}', "'a' occurs twice"),
         ('{"a": ' + "9" * 5000 + "}", "digits"),
+        ('{"name": "\\ud800"}', r"'\ud800' is half of a surrogate pair"),
+        ('{"base": {"\\uDC00": 1e999}}', r"'\udc00' is half"),
     ],
-    ids=["empty", "cut off", "no value", "encoding", "deep", "twice", "digits"],
+    ids=[
+        *("empty", "cut off", "no value", "encoding", "deep", "twice", "digits"),
+        *("half a character", "half a character in a key"),
+    ],
 )
 def test_what_is_not_json_is_refused_before_it_is_read(
     client: TestClient, store: Store, text: str | bytes, words: str
@@ -172,6 +178,31 @@ def test_what_is_not_json_is_refused_before_it_is_read(
     assert answer.json()["type"] == "urn:sweeper:problem:broken-json"
     assert words in answer.json()["detail"]
     assert store.sweeps.list().items == ()
+
+
+def test_a_pair_of_escapes_is_a_character(client: TestClient) -> None:
+    answer = send(client, '{"\\ud83d\\ude00": 1}')
+    assert answer.status_code == 422
+    assert "/\U0001f600" in [error["pointer"] for error in answer.json()["errors"]]
+
+
+def test_a_repeated_key_among_many_is_found_in_one_pass() -> None:
+    compared = 0
+
+    class Key(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    pairs = [(Key(i), i) for i in range(2000)]
+    with pytest.raises(ValueError, match="'1999' occurs twice"):
+        body_reader._unique([*pairs, (Key(1999), 0)])
+    assert compared < 4 * len(pairs)
 
 
 def test_brackets_in_texts_are_not_depth(client: TestClient) -> None:
@@ -225,13 +256,31 @@ def test_an_unknown_id_is_not_found(client: TestClient, method: str, path: str) 
     [
         ("/api/v1/sweeps?limit=0", "query/limit"),
         ("/api/v1/sweeps?limit=many", "query/limit"),
+        ("/api/v1/sweeps?search=a%00b", "query/search"),
         ("/api/v1/sweeps/x/figure?theme=pink", "query/theme"),
+        ("/api/v1/sweeps/x/events?after=99999999999999999999", "query/after"),
     ],
 )
 def test_queries_are_judged_like_bodies(client: TestClient, path: str, pointer: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+def test_an_id_no_event_can_have_is_refused(client: TestClient, sweep_id: str) -> None:
+    headers = {"last-event-id": str(2**63)}
+    answer = client.get(f"/api/v1/sweeps/{sweep_id}/events", headers=headers)
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["header/last-event-id"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/sweeps/a%00b", "/api/v1/trials/a%00b/log", "/api/v1/sweeps?cursor=a%00b"]
+)
+def test_an_id_with_nul_never_reaches_the_database(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "ids hold no NUL" in answer.json()["detail"]
 
 
 def test_an_unknown_cursor_is_not_found(client: TestClient, sweep_id: str) -> None:

@@ -221,6 +221,13 @@ def test_a_home_folder_is_held_by_one_process(tmp_path: Path) -> None:
     assert home.service_url(prepared, "http://other") == "http://other"
 
 
+def test_the_address_of_a_killed_service_is_not_believed(tmp_path: Path) -> None:
+    prepared = home.prepare(tmp_path / "home")
+    home.announce(prepared, "http://127.0.0.1:1234")
+    with home.held(prepared):
+        assert home.running(prepared) is None
+
+
 def _sweep(**points: int) -> dict[str, object]:
     states = ("pending", "running", "done", "failed", "cancelled", "diverged")
     return {"points": dict.fromkeys(states, 0) | {"total": 10} | points}
