@@ -124,16 +124,25 @@ def _service(data: Path) -> Finding:
 
 def _database(data: Path, database: str | None) -> Finding:
     """The database as it is: looking must not create or migrate it."""
-    if database:
-        return _server(database)
-    file = data.absolute() / "sweeper.db"
+    from sweeper.storage.engine import parse_url, sqlite_path
+
+    try:
+        url = parse_url(homes.database_url(data, database))
+    except UsageError as error:
+        return Finding("database", str(error), ok=False)
+    if url.get_backend_name() != "sqlite":
+        return _server(url.render_as_string(hide_password=False))
+    return _file(sqlite_path(url))
+
+
+def _file(file: Path) -> Finding:
     if not file.exists():
         return Finding("database", f"{file}, made when the service starts")
     try:
         import pysqlite3 as sqlite3
     except ImportError:
         import sqlite3
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
     try:
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     except sqlite3.DatabaseError as error:

@@ -23,8 +23,17 @@ class Running:
 
 
 def database_url(data: Path, database: str | None) -> str:
-    """The database that was named, or the home folder's own."""
-    return database or f"sqlite:///{data.absolute() / 'sweeper.db'}"
+    """The database that was named, or the home folder's own; `UsageError` for an unknown kind."""
+    if not database:
+        return f"sqlite:///{data.absolute() / 'sweeper.db'}"
+    # SQLAlchemy is slow to import and only needed here.
+    from sweeper.storage.engine import parse_url
+
+    try:
+        parse_url(database)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return database
 
 
 def prepare(data: Path) -> Path:

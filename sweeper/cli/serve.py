@@ -165,7 +165,18 @@ def _open_once(url: str) -> None:
     """Create or migrate the embedded database; say what is wrong with any before more starts."""
     from sweeper.storage.store import open_store
 
+    _check_plugins()
     open_store(url).close()
+
+
+def _check_plugins() -> None:
+    """Say what is wrong with a file of optimizers before anybody asks for one."""
+    from trainers.optimizers import plugins
+
+    try:
+        plugins.names()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _export(

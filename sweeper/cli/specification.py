@@ -44,8 +44,10 @@ def sweep_body(
         "fresh": fresh or None,
     }
     body |= {key: value for key, value in given.items() if value is not None}
-    if steps is not None:
-        body["base"] = dict(body.get("base") or {}) | {"steps": steps}
+    base = body.get("base") or {}
+    # What is no mapping is sent as it is: the service says which rule it breaks.
+    if steps is not None and isinstance(base, dict):
+        body["base"] = base | {"steps": steps}
     return body
 
 
@@ -74,13 +76,15 @@ def _parse(text: str, source: str) -> dict[str, Any]:
 
     import yaml
 
-    # JSON first: YAML 1.1 reads 1e-3 as a text, JSON reads it as a number.
+    from sweeper.cli.plain_yaml import load
+
+    # JSON first: YAML is slow to read, and refuses tabs where JSON may have them.
     try:
         body = json.loads(text)
     except json.JSONDecodeError:
         try:
-            body = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            body = load(text)
+        except (yaml.YAMLError, ValueError) as error:
             raise UsageError(f"{source} is neither JSON nor YAML: {error}") from None
     if not isinstance(body, dict):
         raise UsageError(f"{source} must hold one sweep, but got {type(body).__name__}")

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sweeper.cli import doctor, home, output
+from sweeper.cli import doctor, home, output, plain_yaml, serve
 from sweeper.cli.progress import counts, finished_share, stability_row
 from sweeper.cli.root import application
 from sweeper.cli.serve import is_loopback
+from sweeper.cli.specification import sweep_body
 from sweeper.client import Refused, Unreachable
 from sweeper.errors import InvalidRequest, NotFound, Problem, SchemaMismatch, SweeperError
 from tests.cli.processes import run_sweeper
@@ -179,6 +180,66 @@ def test_doctor_finds_this_machine_in_order(tmp_path: Path) -> None:
     assert shown.returncode == 0
     assert {"python", "torch", "ray", "SQLite", "CPUs", "GPUs", "database"} <= findings.keys()
     assert not (tmp_path / ".sweeper" / "sweeper.db").exists()
+
+
+def test_doctor_only_looks_at_a_named_file(tmp_path: Path) -> None:
+    found = doctor._database(tmp_path, f"sqlite:///{tmp_path / 'new.db'}")
+    assert found.ok
+    assert found.value == f"{tmp_path / 'new.db'}, made when the service starts"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_says_which_databases_there_are(tmp_path: Path) -> None:
+    found = doctor._database(tmp_path, "mysql://x")
+    assert not found.ok
+    assert "accepted: sqlite:///" in found.value
+
+
+@pytest.mark.parametrize("command", ["serve", "api", "dispatch", "db upgrade", "db check"])
+def test_an_unknown_database_is_one_line(command: str, tmp_path: Path) -> None:
+    arguments = ["--data", "home", "--database", "mysql://x"]
+    shown = run_sweeper(*command.split(), *arguments, cwd=tmp_path)
+    assert shown.returncode == output.USAGE
+    assert "accepted: sqlite:///" in _only_line(shown)
+
+
+def test_a_missing_file_of_optimizers_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPER_PLUGINS", "nowhere.py")
+    with pytest.raises(output.UsageError, match=r"names nowhere\.py, which cannot be read"):
+        serve._open_once(f"sqlite:///{tmp_path / 'new.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-8", 1e-8),
+        ("-1E+4", -1e4),
+        ("1.5", 1.5),
+        (".5e3", 500.0),
+        ("12", 12),
+        ("2026-01-01", "2026-01-01"),
+        ("2026-01-01 10:00:00", "2026-01-01 10:00:00"),
+        ("1.2.3", "1.2.3"),
+        ("1e", "1e"),
+        ("true", True),
+        ("null", None),
+        ("'1e-8'", "1e-8"),
+    ],
+)
+def test_yaml_has_the_scalars_of_json(text: str, value: object) -> None:
+    found = plain_yaml.load(f"value: [{text}]")["value"][0]
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_a_base_that_is_no_mapping_is_left_to_the_service(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text("base: [1]\n")
+    assert sweep_body(str(file), None, steps=5) == {"base": [1]}
+    file.write_text("base: {width: 8}\n")
+    assert sweep_body(str(file), None, steps=5) == {"base": {"width": 8, "steps": 5}}
 
 
 def test_only_repaired_sqlite_versions_get_a_write_ahead_log() -> None:

@@ -1,0 +1,33 @@
+"""YAML whose plain scalars are what JSON has: 1e-8 is a number and 2026-01-01 a text."""
+
+import re
+from typing import Any
+
+import yaml
+
+FLOAT = "tag:yaml.org,2002:float"
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
+# Section 10.3.2 of YAML 1.2.2, less the whole numbers, which have a rule of their own.
+NUMBER = re.compile(
+    r"""[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$
+    |[-+]?[0-9]+[eE][-+]?[0-9]+$
+    |[-+]?\.(inf|Inf|INF)$
+    |\.(nan|NaN|NAN)$""",
+    re.VERBOSE,
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 wants a dot in every float and a sign in its exponent, and reads dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, rule) for tag, rule in rules if tag not in (FLOAT, TIMESTAMP)]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(FLOAT, NUMBER, list("-+.0123456789"))
+
+
+def load(text: str) -> Any:
+    """The one document of a text; `yaml.YAMLError` if it is none."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
