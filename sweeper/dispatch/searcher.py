@@ -170,11 +170,34 @@ class StackSearcher(Searcher):
             gpu_memory_bytes=capacity.gpu_memory_bytes,
             running=remaining_costs(supply.running.all(), now),
         )
-        stacks = plan(free, machine)
+        stacks = self._planned(free, machine)
         self._reject_infeasible(free, stacks)
         if not stacks:
             return None
         return supply.store.claim_new(supply.epoch, stacks[0].trial_ids, stacks[0].threads)
+
+    def _planned(self, free: list[FreeTrial], machine: Machine) -> tuple[PlannedStack, ...]:
+        """The plan, without the trials that cannot be planned: they fail with the reason."""
+        try:
+            return plan(free, machine)
+        except Exception:  # noqa: BLE001 - one bad trial must not keep the rest waiting
+            _log.exception("not all trials can be planned: looking for those that cannot")
+        by_key: dict[str, list[FreeTrial]] = {}
+        for trial in free:
+            by_key.setdefault(trial.stack_key, []).append(trial)
+        good = [part for part in by_key.values() if self._is_plannable(part, machine)]
+        return plan([trial for part in good for trial in part], machine)
+
+    def _is_plannable(self, trials: list[FreeTrial], machine: Machine) -> bool:
+        """Whether there is a plan for these trials of one stack key; if not, they are rejected."""
+        try:
+            plan(trials, machine)
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.exception("%d trials cannot be planned", len(trials))
+            message = f"it cannot be planned: {type(error).__name__}: {error}"
+            self._supply.store.reject(self._supply.epoch, [t.id for t in trials], message)
+            return False
+        return True
 
     def _reject_infeasible(self, free: list[FreeTrial], stacks: tuple[PlannedStack, ...]) -> None:
         planned = {trial_id for stack in stacks for trial_id in stack.trial_ids}

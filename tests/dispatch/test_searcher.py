@@ -1,8 +1,11 @@
 """The searcher's rules, on a real store and without Ray."""
 
+import json
 import pickle
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -152,3 +155,27 @@ def test_a_failure_reaches_the_database_with_its_words(bench: Bench) -> None:
     record = bench.store.results.trial(builders.public_ids(bench.store, sweep.sweep_id)[0])
     assert (record.failure, record.attempts[0].log_tail) == ("user_error", "last words")
     assert record.attempts[0].tune_trial_id == "one"
+
+
+def test_a_trial_that_cannot_be_planned_fails_and_the_rest_goes_on(bench: Bench) -> None:
+    bad = builders.submit(bench.store, builders.expansion(optimizers=("sgd",)), priority=9)
+    good = builders.submit(bench.store)
+    _spoil(bench.store, "sgd")
+    config = bench.searcher.suggest("one")
+    assert isinstance(config, dict)
+    assert len(work_from_json(config["spec"]).configs) == len(builders.VALUES)
+    assert bench.store.queue.free_trials() == []
+    assert builders.counts(bench.store, good.sweep_id) == {"pending": 3}  # Claimed, not started.
+    assert builders.counts(bench.store, bad.sweep_id) == {"failed": 3}
+    trial = bench.store.results.trial(builders.public_ids(bench.store, bad.sweep_id)[0])
+    assert trial.failure == "infeasible"
+    assert "it cannot be planned: " in str(trial.failure_message)
+
+
+def _spoil(store: Store, optimizer: str) -> None:
+    """Store configurations that this version cannot read, as another version might have."""
+    rows = [t for t in store.queue.free_trials() if t.config["optimizer"] == optimizer]
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as connection, connection:
+        for row in rows:
+            text = json.dumps({k: v for k, v in row.config.items() if k != "model"})
+            connection.execute("UPDATE trial SET config = ? WHERE id = ?", (text, row.id))
