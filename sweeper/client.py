@@ -37,6 +37,8 @@ ResultsForm = Literal["csv", "json", "parquet"]
 ENDED = frozenset({"done", "done_with_failures", "cancelled"})
 """States of a sweep in which nothing of it will run any more, unless it is retried."""
 
+PAUSED = "paused"
+
 RETRIED = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus(504)})
 
 
@@ -148,13 +150,18 @@ class Client:
         poll_s: float = 0.5,
         progress: Callable[[Json], None] | None = None,
     ) -> Json:
-        """The sweep once it has ended; `progress` sees every look at it. May raise `TimedOut`."""
+        """The sweep once it has ended or is paused; `progress` sees every look at it.
+
+        A sweep pauses on request, and by itself where going on is of no use: when its first trials
+        all failed, or the disk is full. Its last event says why, and `resume` lets it go on.
+        Raises `TimedOut`.
+        """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             sweep = self.sweep(sweep_id)
             if progress is not None:
                 progress(sweep)
-            if sweep["state"] in ENDED:
+            if sweep["state"] in ENDED or sweep["state"] == PAUSED:
                 return sweep
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimedOut(f"sweep {sweep_id} is {sweep['state']} after {timeout_s:g} s")
@@ -223,6 +230,16 @@ class Client:
         """Whether the process answers, and its version."""
         return dict(self._read("/healthz").json())
 
+    def past_events(self, sweep_id: str, *, after: int = 0) -> list[Json]:
+        """What has happened to a sweep so far; `events` also waits for more."""
+        found: list[Json] = []
+        while True:
+            page = self._get(_path("sweeps", sweep_id) + "/events", after=after)
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            after = int(page["next"])
+
     def events(self, sweep_id: str, *, after: int = 0) -> Iterator[Json]:
         """What happens to a sweep, as it happens; goes on after an interruption where it was."""
         pauses = self._retries.pauses_s()
@@ -265,6 +282,8 @@ class Client:
             raise InvalidRequest(
                 (Problem("", f"JSON has no NaN and no infinity: {error}"),)
             ) from None
+        except TypeError as error:
+            raise InvalidRequest((Problem("", f"JSON cannot hold it: {error}"),)) from None
         request = self._http.build_request(
             "POST",
             f"/api/v1/{path}",

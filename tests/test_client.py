@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -145,6 +146,28 @@ def test_a_refusal_is_not_repeated() -> None:
     ):
         client.sweep("a")
     assert len(seen) == 1
+
+
+def test_what_json_cannot_hold_is_an_invalid_request() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(InvalidRequest, match="type date"):
+        client.preview({"name": date(2026, 1, 1)})
+
+
+@pytest.mark.parametrize("state", ["done", "done_with_failures", "cancelled", "paused"])
+def test_wait_ends_where_nothing_will_happen(state: str) -> None:
+    looks = [(200, {"id": "a", "state": found}) for found in ("pending", "running", state)]
+    with _answering(looks) as (url, seen), Client(url) as client:
+        assert client.wait("a", poll_s=0)["state"] == state
+    assert len(seen) == 3
+
+
+def test_past_events_are_read_to_their_end() -> None:
+    parts: list[Json] = [
+        {"items": [{"id": 1}, {"id": 7}], "next": "7"},
+        {"items": [{"id": 9}], "next": None},
+    ]
+    with _answering([(200, part) for part in parts]) as (url, _), Client(url) as client:
+        assert [event["id"] for event in client.past_events("a")] == [1, 7, 9]
 
 
 def test_pauses_grow_and_differ() -> None:

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 from sweeper.cli.output import number, say, stderr
-from sweeper.client import Client, Json
+from sweeper.client import PAUSED, Client, Json
 
 LOOK_EVERY_S = 1.0
 STABILITY_COLUMNS = ("optimizer", "scale", "best value", "best loss", "sensitivity", "basin")
@@ -44,12 +44,25 @@ def stability_row(curve: Json) -> tuple[str, ...]:
 
 
 def follow(client: Client, sweep_id: str) -> Json:
-    """The sweep once it has ended; meanwhile a bar on stderr, or lines where nobody watches."""
+    """The sweep once it has ended or is paused, which is said with its reason.
+
+    Meanwhile a bar on stderr, or lines where nobody watches.
+    """
     with _bar() as bar:
         shown = _Lines() if bar is None else _Bar(*bar)
-        return client.wait(
+        sweep = client.wait(
             sweep_id, poll_s=LOOK_EVERY_S, progress=lambda sweep: shown.look(client, sweep)
         )
+    if sweep["state"] == PAUSED:
+        say(f"{_why_paused(client, sweep_id)}; `sweeper resume {sweep_id}` goes on with it")
+    return sweep
+
+
+def _why_paused(client: Client, sweep_id: str) -> str:
+    events = client.past_events(sweep_id)
+    reasons = [event["message"] for event in events if event["kind"] == PAUSED]
+    # Somebody may have let it go on meanwhile, but then it had been paused before.
+    return f"paused: {reasons[-1]}" if reasons else PAUSED
 
 
 @contextmanager

@@ -18,7 +18,7 @@ PANELS = {
 HELP = "Sweep one hyperparameter of language-model optimizers and see how stable they are."
 EPILOG = (
     "Exit codes: 0 done, 1 something broke, 2 wrong request or setting, 3 no such thing, "
-    "4 the sweep ended with failures, 5 the service cannot be reached."
+    "4 the sweep ended with failures or is paused, 5 the service cannot be reached."
 )
 
 

@@ -156,6 +156,9 @@ def watch(
 ) -> None:
     """Follow a sweep to its end; exits 4 if it ended with failures or cancelled points.
 
+    It also exits 4, and says why, when the sweep is paused: by request, or by itself when its
+    first trials all failed or the disk is full.
+
     Ctrl-C ends the watching, not the sweep.
 
     Example: sweeper watch latest && sweeper export latest -o results.csv
