@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ SCRATCH = "sweeper-ray-"
 OBJECT_STORE_BYTES = 100 * 1024**2
 DEFAULT_GPU_MEMORY_BYTES = 16 * 1024**3
 CAPACITY_AGE_S = 1.0
+GONE_S = 10.0
+"""So long without a CPU, and the local cluster does not come back."""
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -35,6 +37,9 @@ ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,26 @@ class LiveCapacity:
             self._capacity = Capacity(int(found.get("CPU", 0)), gpus, self._gpu_memory_bytes)
             self._asked_at = time.monotonic()
         return self._capacity
+
+
+class OwnCluster:
+    """Ends this process when the cluster that it has started is gone: nothing brings it back.
+
+    What ran is in the database, and whoever started this process starts the next one.
+    """
+
+    def __init__(self, capacity: Callable[[], Capacity]) -> None:
+        self._capacity = capacity
+        self._seen_at = time.monotonic()
+
+    def look(self) -> None:
+        """See whether there still is a CPU."""
+        now = time.monotonic()
+        if self._capacity().cpus:
+            self._seen_at = now
+        elif now - self._seen_at > GONE_S:
+            _log.critical("Ray has had no CPU for %.0f s: ending now", GONE_S)
+            os._exit(1)
 
 
 @contextmanager

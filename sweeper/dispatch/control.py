@@ -1,10 +1,16 @@
 """From the dispatcher to its workers: what has changed since a stack was claimed."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
+
+PATIENCE_S = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -19,9 +25,12 @@ class Verdict:
 GO_ON = Verdict()
 
 
-@ray.remote(num_cpus=0)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Control:
-    """Holds the latest verdict on each (stack, attempt). One per dispatcher, by name."""
+    """Holds the latest verdict on each (stack, attempt). One per dispatcher, by name.
+
+    Ray starts it anew when its process dies; it then knows nothing until the next `publish`.
+    """
 
     def __init__(self) -> None:
         self._verdicts: Mapping[tuple[int, int], Verdict] = {}
@@ -46,6 +55,10 @@ def start_control(name: str) -> Any:
 def ask(name: str, stack_id: int, attempt: int) -> Verdict:
     """The verdict on this attempt, from inside a worker."""
     actor: Any = ray.get_actor(name)
-    answer: Any = ray.get(actor.verdict.remote(stack_id, attempt))
+    try:
+        answer: Any = ray.get(actor.verdict.remote(stack_id, attempt), timeout=PATIENCE_S)
+    except RayError as error:  # No reason to stop: the next report asks again.
+        _log.warning("no verdict on stack %d: %s", stack_id, error)
+        return GO_ON
     assert isinstance(answer, Verdict)
     return answer

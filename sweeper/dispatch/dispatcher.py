@@ -17,7 +17,7 @@ from ray import tune
 from ray.tune import PlacementGroupFactory, RunConfig, TuneConfig, Tuner
 
 from sweeper.dispatch.bridge import Bridge
-from sweeper.dispatch.cluster import LiveCapacity, cluster
+from sweeper.dispatch.cluster import LiveCapacity, OwnCluster, cluster
 from sweeper.dispatch.control import start_control
 from sweeper.dispatch.leadership import acquire, start_beat
 from sweeper.dispatch.messages import Timing
@@ -67,7 +67,7 @@ def run(
         resources.callback(start_beat(_opened(store_url, resources).queue, epoch, stop))
         resources.enter_context(cluster(address, cpus))
         install_signals(stop, supervised=parent_fd is not None)
-        _act(store, epoch, data_dir.resolve(), stop, idle_exit)
+        _act(store, epoch, data_dir.resolve(), stop, idle_exit, is_local=address is None)
     _log.info("the dispatcher has ended: %s", stop.reason or "nothing left to do")
     return FENCED if stop.is_fenced else ENDED
 
@@ -90,7 +90,9 @@ def _opened(store_url: str, resources: ExitStack) -> Store:
     return store
 
 
-def _act(store: Store, epoch: int, data_dir: Path, stop: Stop, idle_exit: bool) -> None:
+def _act(
+    store: Store, epoch: int, data_dir: Path, stop: Stop, idle_exit: bool, *, is_local: bool
+) -> None:
     running, timing = RunningStacks(), timing_from_environment()
     checkpoint_dir = data_dir / "checkpoints"
     writer = Writer(store.queue, epoch, checkpoint_dir, stop)
@@ -109,9 +111,9 @@ def _act(store: Store, epoch: int, data_dir: Path, stop: Stop, idle_exit: bool) 
         timing=timing,
         idle_exit=idle_exit,
     )
-    end_overseer = Overseer(store.queue, epoch, running, stop, timing.progress_limit_s).start(
-        control
-    )
+    own_cluster = OwnCluster(LiveCapacity().now) if is_local else None
+    overseer = Overseer(store.queue, epoch, running, stop, timing.progress_limit_s, own_cluster)
+    end_overseer = overseer.start(control)
     try:
         _fit_until_stopped(supply)
     finally:

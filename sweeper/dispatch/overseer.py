@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sweeper.dispatch.cluster import OwnCluster
 from sweeper.dispatch.control import Verdict
 from sweeper.dispatch.running import Running, RunningStacks
 from sweeper.dispatch.stop import Stop
@@ -27,14 +28,20 @@ class Overseer:
     """A thread that looks twice a second while stacks run."""
 
     def __init__(
-        self, store: Queue, epoch: int, running: RunningStacks, stop: Stop, progress_limit_s: float
+        self,
+        store: Queue,
+        epoch: int,
+        running: RunningStacks,
+        stop: Stop,
+        progress_limit_s: float,
+        own_cluster: OwnCluster | None = None,
     ) -> None:
         self._store = store
         self._epoch = epoch
         self._running = running
         self._stop = stop
+        self._own_cluster = own_cluster
         self._limit_s = progress_limit_s + SLACK_S
-        self._published: tuple[object, str | None] = ({}, None)
 
     def start(self, control: Any) -> Callable[[], None]:
         """Look in a thread of its own; returns what ends it."""
@@ -61,15 +68,16 @@ class Overseer:
         return end
 
     def _look(self, control: Any) -> None:
+        if self._own_cluster is not None:
+            self._own_cluster.look()
         running = self._running.all()
         if running:
             self._end_hung(running)
         back = self._stop.reason if self._stop.is_set() else None
         rows = self._store.control(self._epoch) if running and back is None else []
         verdicts = {(row.stack_id, row.attempt): _verdict(row) for row in rows}
-        if (verdicts, back) != self._published:
+        if running:  # Whether it is news or not: a control actor that was restarted knows nothing.
             control.publish.remote(verdicts, back)
-            self._published = (verdicts, back)
 
     def _end_hung(self, running: tuple[Running, ...]) -> None:
         now, here = time.monotonic(), socket.gethostname()

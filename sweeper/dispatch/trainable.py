@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from ray import tune
+from ray.exceptions import RayError
 
 from sweeper.dispatch.control import Verdict, ask
 from sweeper.dispatch.failpoints import hit
@@ -268,6 +269,8 @@ def _kind(error: Exception) -> FailureKind:
         return FailureKind.OOM_GPU
     if isinstance(error, CheckpointError):
         return FailureKind.CHECKPOINT_CORRUPT
+    if isinstance(error, RayError):
+        return FailureKind.WORKER_LOST
     if isinstance(error, MemoryError):
         return FailureKind.OOM_HOST
     if isinstance(error, OSError) and error.errno in FULL_DISK:

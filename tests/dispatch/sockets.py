@@ -9,11 +9,12 @@ Address = IPv4Address | IPv6Address
 
 def listening(pid: int) -> list[Address]:
     """TCP addresses that a process and its descendants listen on."""
-    ours = {inode for process in _tree(pid) for inode in _sockets(process)}
+    ours = {inode for process in tree(pid) for inode in _sockets(process)}
     return [address for inode, address in _listeners() if inode in ours]
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """A process and its descendants."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -21,10 +22,10 @@ def _tree(pid: int) -> list[int]:
         except OSError:  # It has ended meanwhile.
             continue
         parents[int(path.parent.name)] = int(fields[1])
-    tree = [pid]
-    for process in tree:
-        tree += [child for child, parent in parents.items() if parent == process]
-    return tree
+    found = [pid]
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process]
+    return found
 
 
 def _sockets(pid: int) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from sweeper.storage.store import Store, open_store
 from tests.dispatch import tiny
+from tests.dispatch.sockets import tree
 from tests.dispatch.tiny import Dispatcher
 
 pytestmark = [pytest.mark.ray, pytest.mark.fault, pytest.mark.timeout(240)]
@@ -138,3 +139,53 @@ def test_a_drain_returns_what_runs_and_the_next_one_goes_on(
         assert tiny.start(sqlite_url, tmp_path, idle_exit=True).ended() == 0
         _is_as_undisturbed(store, tmp_path, sweep_id)
         assert all(r.provenance["resumed_at"] > 0 for r in tiny.trials(store, sweep_id))
+
+
+def test_a_control_actor_that_dies_costs_no_stack_and_hears_of_a_pause_again(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with open_store(sqlite_url) as store:
+        sweep_id = _submit(store, tmp_path, trials=2)
+        dispatcher = tiny.start(sqlite_url, tmp_path)
+        tiny.eventually(lambda: len(tiny.attempts(store, sweep_id)) == 2, "both stacks run")
+        killed = _named(dispatcher, "ray::Control")
+        os.kill(killed, signal.SIGKILL)
+        store.sweeps.pause(sweep_id)
+        tiny.eventually(
+            lambda: all(a.ended_at for a in tiny.attempts(store, sweep_id)), "both have returned"
+        )
+        assert {a.end_reason for a in tiny.attempts(store, sweep_id)} == {"paused"}
+        assert _named(dispatcher, "ray::Control") != killed
+        store.sweeps.resume(sweep_id)
+        tiny.eventually(lambda: tiny.is_done(store, sweep_id), "the sweep is done")
+        assert dispatcher.stop() == 0
+        assert {a.failure for a in tiny.attempts(store, sweep_id)} == {None}
+        _is_as_undisturbed(store, tmp_path, sweep_id)
+
+
+def test_a_dispatcher_whose_cluster_dies_ends_and_the_next_one_goes_on(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with open_store(sqlite_url) as store:
+        sweep_id = _submit(store, tmp_path, trials=2)
+        dispatcher = tiny.start(sqlite_url, tmp_path)
+        tiny.eventually(lambda: tiny.has_checkpoints(tmp_path, 2), "there are checkpoints")
+        os.kill(_named(dispatcher, "raylet"), signal.SIGKILL)
+        assert dispatcher.ended() == 1
+        assert dispatcher.has_logged("Ray has had no CPU")
+        assert tiny.start(sqlite_url, tmp_path, idle_exit=True).ended() == 0
+        _is_as_undisturbed(store, tmp_path, sweep_id)
+
+
+def _named(dispatcher: Dispatcher, name: str) -> int:
+    """The process under a dispatcher whose program or title has this name."""
+    titles = {pid: _program(pid) for pid in tree(dispatcher.process.pid)}
+    return next(pid for pid, title in titles.items() if title.startswith(name))
+
+
+def _program(pid: int) -> str:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]
+    except OSError:  # It has ended meanwhile.
+        return ""
+    return Path(command).name if command.startswith("/") else command
