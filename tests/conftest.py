@@ -1,6 +1,7 @@
 """Databases for tests: a fresh one each, copied from a migrated template."""
 
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -105,3 +106,11 @@ def sqlite_store(sqlite_url: str) -> Iterator[Store]:
     """A store on SQLite, for tests that only need some store."""
     with open_store(sqlite_url) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def _denormals_are_kept() -> Iterator[None]:
+    """Training flushes denormal floats to zero in the whole process; hypothesis wants them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
