@@ -171,10 +171,10 @@ def _open_once(url: str) -> None:
 
 def _check_plugins() -> None:
     """Say what is wrong with a file of optimizers before anybody asks for one."""
-    from trainers.optimizers import plugins
+    from trainers import optimizers
 
     try:
-        plugins.names()
+        optimizers.names()
     except ValueError as error:
         raise UsageError(str(error)) from None
 
