@@ -1,4 +1,4 @@
-"""Nothing that a test of the dispatcher starts outlives it."""
+"""Nothing that the tests of a module start outlives it, whatever fails."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from tests.dispatch import tiny
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _no_dispatcher_survives() -> Iterator[None]:
     yield
     tiny.kill_what_runs()
