@@ -14,8 +14,9 @@ from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.messages import Timing, Work
 from sweeper.dispatch.running import Running, RunningStacks, remaining_costs
 from sweeper.dispatch.stop import Stop
-from sweeper.dispatch.writer import Writer
+from sweeper.dispatch.writer import Ended, Writer
 from sweeper.errors import Fenced, SweeperError
+from sweeper.failures import Failure, FailureKind
 from sweeper.stacking import Machine, PlannedStack, cost_s, plan
 from sweeper.storage.queue import Queue
 from sweeper.storage.records import Claim, FreeTrial
@@ -139,6 +140,18 @@ class StackSearcher(Searcher):
         if claim is None:
             return None
         hit("after_claim", stack=claim.stack_id)
+        try:
+            return self._handed_out(trial_id, claim)
+        except Exception as error:
+            # Else the database would count the stack as running, and nobody would run it.
+            message = f"it cannot be started: {type(error).__name__}: {error}"
+            failure = Failure(kind=FailureKind.USER_ERROR, message=message)
+            supply.writer.put(Ended(claim, failure))
+            raise
+
+    def _handed_out(self, trial_id: str, claim: Claim) -> dict[str, Any]:
+        """What Tune gives the worker, once this process has noted that the stack runs."""
+        supply = self._supply
         gpus = 1 if supply.capacity().gpus else 0
         config = from_dict(claim.members[0].config)
         running = Running(
@@ -148,6 +161,7 @@ class StackSearcher(Searcher):
             cost_s=cost_s(config, len(claim.members)),
             steps=config.steps,
         )
+        work = self._work(claim, gpus).to_json()
         supply.running.add(trial_id, running)
         self._count += 1
         return {
@@ -155,7 +169,7 @@ class StackSearcher(Searcher):
             "attempt": claim.attempt,
             "cpus": claim.threads,
             "gpus": gpus,
-            "spec": self._work(claim, gpus).to_json(),
+            "spec": work,
         }
 
     def _new_stack(self) -> Claim | None:

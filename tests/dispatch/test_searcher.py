@@ -172,6 +172,22 @@ def test_a_trial_that_cannot_be_planned_fails_and_the_rest_goes_on(bench: Bench)
     assert "it cannot be planned: " in str(trial.failure_message)
 
 
+def test_an_interrupted_stack_that_cannot_be_read_fails_and_is_not_left_running(
+    bench: Bench,
+) -> None:
+    bad = builders.submit(bench.store, builders.expansion(values=[0.1], optimizers=("sgd",)))
+    claim = builders.claim_all(bench.store, bench.epoch)
+    assert bench.store.queue.give_back(bench.epoch, claim.stack_id, claim.attempt, "a test")
+    _spoil_all(bench.store)
+    assert bench.searcher.suggest("one") == Searcher.FINISHED
+    assert builders.counts(bench.store, bad.sweep_id) == {"failed": 1}
+
+
+def _spoil_all(store: Store) -> None:
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE trial SET config = '{}'")
+
+
 def _spoil(store: Store, optimizer: str) -> None:
     """Store configurations that this version cannot read, as another version might have."""
     rows = [t for t in store.queue.free_trials() if t.config["optimizer"] == optimizer]
