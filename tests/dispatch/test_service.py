@@ -58,7 +58,13 @@ def test_rows_become_results_with_their_metrics_and_provenance(service: Running)
     assert [r.final_loss for r in records] == tiny.undisturbed(service.home, records)
     assert [len(r.attempts) for r in records] == [1, 1, 1]
     metrics = service.store.results.metrics(records[0].id)
-    assert set(metrics["key"]) == {"train_loss", "grad_norm", "lr", "validation_loss"}
+    assert set(metrics["key"]) == {
+        "train_loss",
+        "validation_loss",
+        "grad_norm",
+        "lr",
+        "effective_lr",
+    }
     assert {1, 60} <= set(metrics["step"])
     attempt = records[0].attempts[0]
     assert attempt.tune_trial_id
