@@ -146,7 +146,7 @@ def test_a_control_actor_that_dies_costs_no_stack_and_hears_of_a_pause_again(
 ) -> None:
     with open_store(sqlite_url) as store:
         sweep_id = _submit(store, tmp_path, trials=2)
-        dispatcher = tiny.start(sqlite_url, tmp_path)
+        dispatcher = tiny.start(sqlite_url, tmp_path, failpoints=[tiny.slow(tmp_path)])
         tiny.eventually(lambda: len(tiny.attempts(store, sweep_id)) == 2, "both stacks run")
         killed = _named(dispatcher, "ray::Control")
         os.kill(killed, signal.SIGKILL)
@@ -156,6 +156,7 @@ def test_a_control_actor_that_dies_costs_no_stack_and_hears_of_a_pause_again(
         )
         assert {a.end_reason for a in tiny.attempts(store, sweep_id)} == {"paused"}
         assert _named(dispatcher, "ray::Control") != killed
+        tiny.hurry(tmp_path)
         store.sweeps.resume(sweep_id)
         tiny.eventually(lambda: tiny.is_done(store, sweep_id), "the sweep is done")
         assert dispatcher.stop() == 0
@@ -168,7 +169,7 @@ def test_a_dispatcher_whose_cluster_dies_ends_and_the_next_one_goes_on(
 ) -> None:
     with open_store(sqlite_url) as store:
         sweep_id = _submit(store, tmp_path, trials=2)
-        dispatcher = tiny.start(sqlite_url, tmp_path)
+        dispatcher = tiny.start(sqlite_url, tmp_path, failpoints=[tiny.slow(tmp_path)])
         tiny.eventually(lambda: tiny.has_checkpoints(tmp_path, 2), "there are checkpoints")
         os.kill(_named(dispatcher, "raylet"), signal.SIGKILL)
         assert dispatcher.ended() == 1

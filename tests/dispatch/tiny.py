@@ -129,15 +129,19 @@ def has_checkpoints(home: Path, count: int) -> bool:
     return len({p.parent.parent.name for p in found if p.name.isdigit()}) >= count
 
 
-def slow(home: Path) -> dict[str, Any]:
-    """A failpoint that makes workers take their time until `hurry`, so that a kill meets them."""
-    files = {"marker": str(home / "slowed"), "until": str(home / "hurry")}
-    return {"name": "worker_step", "action": "slow", "always": True} | files
+def slow(home: Path, seed: int | None = None) -> dict[str, Any]:
+    """A failpoint that makes workers take their time until `hurry`, so that a fault meets them.
+
+    With a `seed`, only those whose stack has it.
+    """
+    files = {"marker": str(home / f"slowed-{seed}"), "until": str(home / f"hurry-{seed}")}
+    when = {} if seed is None else {"seed": seed}
+    return {"name": "worker_step", "action": "slow", "always": True, "when": when} | files
 
 
-def hurry(home: Path) -> None:
+def hurry(home: Path, seed: int | None = None) -> None:
     """Let slow workers go on at full speed."""
-    (home / "hurry").touch()
+    (home / f"hurry-{seed}").touch()
 
 
 @dataclass
