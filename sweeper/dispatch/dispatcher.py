@@ -26,6 +26,7 @@ from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
 from sweeper.dispatch.stop import Stop, end_at_deadline, end_with_parent, install_signals
 from sweeper.dispatch.trainable import train_stack
+from sweeper.dispatch.warm import WarmWorkers
 from sweeper.dispatch.writer import Ended, Writer
 from sweeper.storage.store import Store, open_store
 
@@ -144,6 +145,7 @@ def _fit(supply: Supply, searcher: StackSearcher) -> None:
             tune.with_resources(train_stack, _resources),
             tune_config=TuneConfig(
                 search_alg=searcher,
+                scheduler=WarmWorkers(),
                 num_samples=-1,
                 max_concurrent_trials=MAX_CONCURRENT_TUNE_TRIALS,
                 reuse_actors=True,

@@ -28,6 +28,8 @@ LOOK_AHEAD_S = 2.0
 POLL_S = 0.2
 MAX_TUNE_TRIALS = 500
 """The driver's cost grows with the trials that a Tuner remembers; then a fresh one takes over."""
+IDLE_LIMIT_S = 600.0
+"""So long without work, and a Tuner ends and takes along the workers that it keeps warm."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,10 +57,16 @@ class Supply:
 class StackSearcher(Searcher):
     """Claims stacks for one Tuner. Interrupted ones come first, as they were."""
 
-    def __init__(self, supply: Supply, max_trials: int = MAX_TUNE_TRIALS) -> None:
+    def __init__(
+        self,
+        supply: Supply,
+        max_trials: int = MAX_TUNE_TRIALS,
+        idle_limit_s: float = IDLE_LIMIT_S,
+    ) -> None:
         super().__init__()
         self._supply = supply
         self._max_trials = max_trials
+        self._idle_limit_s = idle_limit_s
         self._count = 0
         self._asked_at = float("-inf")
         self._nothing_waits = False
@@ -67,11 +75,12 @@ class StackSearcher(Searcher):
     def suggest(  # type: ignore[override]  # FINISHED is a string, which its base forgets.
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
-        """Work, None for not now, or FINISHED when stopping or when nothing runs and enough was.
+        """Work, None for not now, or FINISHED when stopping, or when nothing runs and enough was.
 
         While nothing runs it waits for work itself: what Tune does otherwise is to sleep for a
         second between two questions, and not to look at any signal.
         """
+        idle_from = time.monotonic()
         while True:
             if self._supply.stop.is_set():
                 return str(Searcher.FINISHED)
@@ -84,6 +93,8 @@ class StackSearcher(Searcher):
                 return config
             if self._supply.idle_exit and settled and self._nothing_waits:
                 self.was_idle = True
+                return str(Searcher.FINISHED)
+            if self._count and time.monotonic() - idle_from > self._idle_limit_s:
                 return str(Searcher.FINISHED)
             self._supply.stop.wait(POLL_S)
 

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,16 @@ def test_a_tuner_that_has_grown_finishes_when_nothing_runs(bench: Bench) -> None
     assert searcher.suggest("two") is None
     bench.running.end("one")
     assert searcher.suggest("three") == Searcher.FINISHED
+
+
+def test_a_tuner_that_has_been_idle_finishes_so_that_its_workers_end(bench: Bench) -> None:
+    builders.submit(bench.store)
+    supply = replace(bench.supply, idle_exit=False)
+    searcher = StackSearcher(supply, idle_limit_s=0.0)
+    assert isinstance(searcher.suggest("one"), dict)
+    bench.running.end("one")
+    assert searcher.suggest("two") == Searcher.FINISHED
+    assert not searcher.was_idle
 
 
 def test_a_fenced_dispatcher_claims_nothing_and_stops(bench: Bench) -> None:

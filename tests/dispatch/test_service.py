@@ -15,6 +15,9 @@ from tests.dispatch.sockets import listening
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 
 BAD_SEED, HANGING_SEED = 13, 17
+CANCELLED_SEED, PAUSED_SEEDS, WARM_SEEDS = 3, (4, 5, 6), ((20, 21), (30, 31))
+SLOW_SEEDS = (CANCELLED_SEED, *PAUSED_SEEDS, *WARM_SEEDS[0], *WARM_SEEDS[1])
+"""Their stacks take their time until the test has done what it came for."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> 
             "marker": str(home / "hung"),
             "when": {"seed": HANGING_SEED, "step": 20},
         },
+        *(tiny.slow(home, seed) for seed in SLOW_SEEDS),
     ]
     dispatcher = tiny.start(url, home, failpoints=failpoints)
     with open_store(url) as store:
@@ -83,6 +87,27 @@ def test_ray_listens_on_loopback_only_and_keeps_its_token_to_itself(service: Run
     assert not (Path.home() / ".ray" / "auth_token").exists()
 
 
+def test_both_workers_stay_for_the_next_sweep(service: Running) -> None:
+    first, second = (_pids_of_two_stacks(service, seeds) for seeds in WARM_SEEDS)
+    assert first == second
+
+
+def _pids_of_two_stacks(service: Running, seeds: tuple[int, int]) -> set[int]:
+    """The workers of a sweep of two stacks that run side by side."""
+    configs = [tiny.config(service.home, 0.01, steps=300, seed=seed) for seed in seeds]
+    sweep_id = tiny.submit(service.store, configs)
+
+    def pids() -> set[int]:
+        found = {attempt.pid for attempt in tiny.attempts(service.store, sweep_id)}
+        return found if len(found) == 2 and all(found) else set()
+
+    both: set[int] = tiny.eventually(pids, "both stacks run")
+    for seed in seeds:
+        tiny.hurry(service.home, seed)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    return both
+
+
 def test_a_diverging_member_ends_early_and_leaves_the_others_alone(service: Running) -> None:
     lrs = (0.01, 0.02, 0.03, 1e30)
     configs = [tiny.config(service.home, lr, steps=80, seed=1) for lr in lrs]
@@ -110,11 +135,14 @@ def test_a_cancelled_sweep_stops_and_frees_its_place(service: Running) -> None:
 def test_a_member_that_another_sweep_wants_goes_on_when_its_neighbour_is_cancelled(
     service: Running,
 ) -> None:
-    configs = [tiny.config(service.home, 0.01 * n, steps=1500, seed=3) for n in range(1, 5)]
+    configs = [
+        tiny.config(service.home, 0.01 * n, steps=300, seed=CANCELLED_SEED) for n in range(1, 5)
+    ]
     all_of_them = tiny.submit(service.store, configs, "all")
     some = tiny.submit(service.store, configs[::2], "some")
     tiny.eventually(lambda: len(tiny.attempts(service.store, all_of_them)) == 2, "both run")
     service.store.sweeps.cancel(all_of_them)
+    tiny.hurry(service.home, CANCELLED_SEED)
     tiny.eventually(lambda: tiny.is_done(service.store, some), "the others are done")
     kept = tiny.trials(service.store, some)
     assert tiny.counts(service.store, some) == {"done": 2}
@@ -125,7 +153,7 @@ def test_a_member_that_another_sweep_wants_goes_on_when_its_neighbour_is_cancell
 
 
 def test_a_paused_sweep_goes_on_from_where_it_was(service: Running) -> None:
-    sweep_id = _paused(service, seed=4)
+    sweep_id = _paused(service, PAUSED_SEEDS[0])
     service.store.sweeps.resume(sweep_id)
     tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
     records = tiny.trials(service.store, sweep_id)
@@ -138,7 +166,7 @@ def test_a_paused_sweep_goes_on_from_where_it_was(service: Running) -> None:
 @pytest.mark.fault
 @pytest.mark.parametrize("damaged", [1, 2])
 def test_a_corrupt_checkpoint_costs_no_more_than_itself(service: Running, damaged: int) -> None:
-    sweep_id = _paused(service, seed=4 + damaged)
+    sweep_id = _paused(service, PAUSED_SEEDS[damaged])
     stack_id = tiny.trials(service.store, sweep_id)[0].attempts[0].stack_id
     attempt = service.home / "checkpoints" / str(stack_id) / "1"
     steps = sorted((int(p.name) for p in attempt.iterdir() if p.name.isdigit()), reverse=True)
@@ -158,7 +186,7 @@ def test_a_corrupt_checkpoint_costs_no_more_than_itself(service: Running, damage
 
 def _paused(service: Running, seed: int) -> str:
     """A sweep of one trial, paused with two checkpoints behind it."""
-    sweep_id = tiny.submit(service.store, [tiny.config(service.home, 0.01, steps=1500, seed=seed)])
+    sweep_id = tiny.submit(service.store, [tiny.config(service.home, 0.01, steps=300, seed=seed)])
     attempt = tiny.eventually(lambda: tiny.attempts(service.store, sweep_id), "it runs")[0]
     folder = service.home / "checkpoints" / str(attempt.stack_id) / "1"
     tiny.eventually(
@@ -168,6 +196,7 @@ def _paused(service: Running, seed: int) -> str:
     tiny.eventually(
         lambda: tiny.attempts(service.store, sweep_id)[0].ended_at is not None, "it is paused"
     )
+    tiny.hurry(service.home, seed)
     assert tiny.counts(service.store, sweep_id) == {"pending": 1}
     return sweep_id
 
