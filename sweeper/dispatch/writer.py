@@ -94,18 +94,19 @@ class Writer:
             except Fenced:
                 _log.warning("another dispatcher acts: results are no longer written")
                 self._stop.fenced()
-            except Exception:  # noqa: BLE001 - one bad item must not keep the rest from being written
+            except Exception as error:  # noqa: BLE001 - the items after it have to be written
                 _log.exception("stack %d: not written", item.claim.stack_id)
-                self._return_unwritten(item)
+                self._fail_unwritten(item, error)
             with self._lock:
                 self._open -= 1
 
-    def _return_unwritten(self, item: Said | Ended) -> None:
-        """Nobody hears of the stack again after a last word: have it claimed anew."""
+    def _fail_unwritten(self, item: Said | Ended, error: Exception) -> None:
+        """Nobody hears of a stack again after its last word, and the next one may be no better."""
         if isinstance(item, Said) and item.report.progress not in LAST_WORDS:
             return
+        message = f"its end could not be written: {type(error).__name__}: {error}"
         try:
-            self._give_back(item.claim, "its end could not be written", lost=True)
+            self._fail(item.claim, Failure(kind=FailureKind.USER_ERROR, message=message))
         except Fenced:
             self._stop.fenced()
         except Exception:  # noqa: BLE001 - the thread has to go on; a restart returns the stack
@@ -179,9 +180,9 @@ class Writer:
         elif report.failure is not None:
             self._fail(claim, report.failure)
 
-    def _give_back(self, claim: Claim, reason: str, *, lost: bool = False) -> None:
+    def _give_back(self, claim: Claim, reason: str) -> None:
         running = (self._epoch, claim.stack_id, claim.attempt)
-        self._ask(lambda: self._store.give_back(*running, reason, lost=lost))
+        self._ask(lambda: self._store.give_back(*running, reason))
 
     def _fail(self, claim: Claim, failure: Failure) -> None:
         _log.warning("stack %d: %s: %s", claim.stack_id, failure.kind, failure.message)

@@ -94,12 +94,10 @@ class Queue:
         """End a stack whose members have all ended; False if one has not."""
         return self._database.write(lambda c: progress.close(c, (epoch, stack_id, attempt)))
 
-    def give_back(
-        self, epoch: int, stack_id: int, attempt: int, reason: str, lost: bool = False
-    ) -> bool:
-        """Return a stack as it was. `lost` when its worker vanished, not for pause or drain."""
+    def give_back(self, epoch: int, stack_id: int, attempt: int, reason: str) -> bool:
+        """Return a stack as it was, which is no loss: for pause, drain and the like."""
         running = (epoch, stack_id, attempt)
-        return self._database.write(lambda c: returns.give_back(c, running, reason, lost=lost))
+        return self._database.write(lambda c: returns.give_back(c, running, reason))
 
     def fail(self, epoch: int, stack_id: int, attempt: int, failure: Failure) -> Handled | None:
         """Apply the failure's policy; what was done."""

@@ -31,15 +31,13 @@ class Handled:
     paused_sweeps: tuple[int, ...] = ()
 
 
-def give_back(
-    connection: Connection, running: tuple[int, int, int], reason: str, *, lost: bool
-) -> bool:
-    """Return a stack as it is, to be claimed again; `lost` counts towards a split."""
+def give_back(connection: Connection, running: tuple[int, int, int], reason: str) -> bool:
+    """Return a stack as it is, to be claimed again; that does not count towards a split."""
     held = hold(connection, *running)
     if held is None:
         return False
     live = live_members(connection, held.id)
-    _return(connection, held, live, reason, losses=held.losses + lost)
+    _return(connection, held, live, reason, losses=held.losses)
     data = {"stack": held.id, "attempt": held.attempt}
     draft = Draft(
         sweeps=sweeps_of(connection, live), kind=EventKind.RETURNED, message=reason, data=data

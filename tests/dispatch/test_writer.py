@@ -1,5 +1,6 @@
 """The writer thread: results reach the database, and what is no longer needed leaves the disk."""
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -99,19 +100,30 @@ def test_reasons_and_provenance_in_such_words_are_written(store: Store, tmp_path
     assert done.attempts[0].end_reason == "a\ufffd?"
 
 
-def test_a_stack_whose_last_word_cannot_be_written_is_claimed_again(
+def test_a_last_word_that_cannot_be_written_fails_the_one_member_it_is_about(
     sqlite_store: Store, tmp_path: Path
 ) -> None:
     sweep = submit(sqlite_store)
     epoch = take_over(sqlite_store)
-    claim = claim_all(sqlite_store, epoch)
+    claim: Claim | None = claim_all(sqlite_store, epoch)
+    assert claim is not None
+    guilty = claim.members[0].trial_id
     writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
-    impossible = {0: asdict(Trained(outcome="finite", final_loss=None))}
-    writer.put(report(claim, Progress.RUNNING, results=impossible))
-    writer.put(report(claim, Progress.FINISHED, results=impossible))
+    while claim is not None:
+        results = {
+            slot: asdict(Trained(final_loss=None if member.trial_id == guilty else 2.0))
+            for slot, member in enumerate(claim.members)
+        }
+        writer.put(report(claim, Progress.RUNNING, results=results))
+        writer.put(report(claim, Progress.FINISHED, results=results))
+        while not writer.is_idle():
+            time.sleep(0.01)
+        claim = sqlite_store.queue.claim_interrupted(epoch)
     writer.close()
-    assert counts(sqlite_store, sweep.sweep_id) == {"pending": 3}
-    assert reclaim(sqlite_store, epoch).attempt == 2
+    assert counts(sqlite_store, sweep.sweep_id) == {"done": 2, "failed": 1}
+    trial = sqlite_store.results.trial(public_ids(sqlite_store, sweep.sweep_id)[0])
+    assert trial.failure == "user_error"
+    assert "its end could not be written: AssertionError" in str(trial.failure_message)
 
 
 def test_what_the_database_lists_is_kept_whatever_else_lies_there(

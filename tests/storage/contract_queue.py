@@ -97,7 +97,7 @@ class QueueContract:
         assert store.queue.accept(*key(first), first.members[1].trial_id, Trained(), {})
         path = Checkpoint(step=5, path="1/1/5")
         assert store.queue.record(*key(first), [], path)
-        assert store.queue.give_back(*key(first), "worker gone", lost=True)
+        assert store.queue.give_back(*key(first), "worker gone")
         again = reclaim(store, epoch)
         assert (again.stack_id, again.attempt, again.threads) == (first.stack_id, 2, 1)
         assert [m.trial_id for m in again.members] == [m.trial_id for m in first.members]
@@ -110,7 +110,7 @@ class QueueContract:
         epoch = take_over(store)
         old = claim_all(store, epoch)
         member = old.members[0].trial_id
-        store.queue.give_back(*key(old), "lost", lost=True)
+        store.queue.give_back(*key(old), "lost")
         reclaim(store, epoch)
         assert not store.queue.accept(*key(old), member, Trained(), {})
         assert not store.queue.record(*key(old), rows(member))

@@ -138,7 +138,7 @@ class RaceContract:
 
         def work(number: int) -> int:
             if number == 0:
-                return store.queue.give_back(*key(claim), "lost", lost=True) * 0
+                return store.queue.give_back(*key(claim), "lost") * 0
             mine = claim.members[number - 1 :: THREADS - 1]
             return sum(store.queue.accept(*key(claim), m.trial_id, Trained(), {}) for m in mine)
 

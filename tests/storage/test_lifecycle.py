@@ -98,10 +98,10 @@ class Lifecycle(RuleBasedStateMachine):
         self._tolerant(lambda: self.store.queue.fail(*key(claim), failure))
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), lost=st.booleans())
-    def give_back(self, data: st.DataObject, lost: bool) -> None:
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
-        self._tolerant(lambda: self.store.queue.give_back(*key(claim), "returned", lost=lost))
+        self._tolerant(lambda: self.store.queue.give_back(*key(claim), "returned"))
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), step=st.integers(1, 9))
