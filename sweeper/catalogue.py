@@ -16,7 +16,7 @@ def table() -> str:
 def _row(info: OptimizerInfo) -> tuple[str, ...]:
     own = [f"`{name}` {_text(default)}" for name, default in info.own_defaults.items()]
     size = "?" if info.cost.state_bytes is None else f"{info.cost.state_bytes:g}"
-    settings = ", ".join([f"`lr` {info.lr:g}", *own])
+    settings = ", ".join([f"`lr` {info.hyperparameters['lr'].default:g}", *own])
     return (f"`{info.name}`", info.summary, settings, size, info.cost.extra_flops, info.source)
 
 

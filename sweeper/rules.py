@@ -69,7 +69,7 @@ def _names(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Iterator[Problem]
 
 def _unknown_optimizer(name: str, i: int) -> Iterator[Problem]:
     try:
-        known_optimizers.entry(name)
+        known_optimizers.registered(name)
     except ValueError as error:
         yield Problem(pointer("optimizers", i), str(error))
 
@@ -178,7 +178,8 @@ def _axis_of_optimizer(spec: SweepSpec, i: int, optimizer: OptimizerSpec) -> Ite
             f"is for optimizers without {parameter!r}, but {optimizer.name} has it",
         )
     if parameter not in having and not optimizer.inert:
-        under = f" under the {schedule} schedule" if schedule != "warmup_cosine" else ""
+        default = schedule in ("warmup_cosine", "own")
+        under = "" if default else f" under the {schedule} schedule"
         yield Problem(
             pointer("optimizers", i),
             f"{optimizer.name} has no {parameter!r}{under}; it has: {', '.join(sorted(having))}; "

@@ -34,7 +34,8 @@ from sweeper.trials import Expansion, SweepState, Variant
 from trainers.config import SCALES, DataConfig, Hyperparameter, Option, Scale, canonical_json
 from trainers.cost import Cost, cost
 from trainers.data import dataset, prepare_embedded
-from trainers.optimizers import entry, names, options
+from trainers.functions import TrainingFunction
+from trainers.optimizers import names, options, registered
 from trainers.optimizers.notes import argument_notes
 
 
@@ -42,7 +43,8 @@ from trainers.optimizers.notes import argument_notes
 class Preview:
     """What a sweep would ask for, before anything is stored.
 
-    `flops` and `tokens` are those of the `new` trials; the `shared` ones are there already.
+    `flops` and `tokens` are those of the `new` trials, as far as they are known: those of training
+    functions are not. The `shared` ones are there already.
     """
 
     variants: tuple[Variant, ...]
@@ -65,12 +67,15 @@ class CurvesView:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerInfo:
-    """An optimizer that can be swept, with the centre of the study's learning rate sweep."""
+    """An optimizer or training function that can be swept.
+
+    `lr` is the centre of the study's learning rate sweep; None where there is no learning rate.
+    """
 
     name: str
     summary: str
     source: str
-    lr: float
+    lr: float | None
     hyperparameters: Mapping[str, Hyperparameter]
     options: Mapping[str, Option]
     notes: Mapping[str, str]
@@ -134,14 +139,15 @@ class Service:
         expansion = expand(spec, self.datasets())
         known = frozenset[str]() if spec.fresh else self._known(expansion)
         new = [trial.config for trial in expansion.trials if trial.fingerprint not in known]
+        ours = [config for config in new if not config.is_function]
         return Preview(
             variants=expansion.variants,
             points=len(expansion.points),
             total=len(expansion.trials),
             new=len(new),
             shared=len(expansion.trials) - len(new),
-            tokens=sum(config.tokens for config in new),
-            flops=sum(training_flops(config) for config in new),
+            tokens=sum(config.tokens for config in ours),
+            flops=sum(training_flops(config) for config in ours),
         )
 
     def _known(self, expansion: Expansion) -> frozenset[str]:
@@ -237,21 +243,24 @@ class Service:
 
 def optimizers() -> tuple[OptimizerInfo, ...]:
     """Every optimizer that can be swept, with all of its hyperparameters."""
-    return tuple(
-        OptimizerInfo(
-            name=name,
-            summary=entry(name).summary,
-            source=entry(name).source,
-            lr=entry(name).lr,
-            hyperparameters=hyperparameters(name),
-            options=options(name),
-            notes=argument_notes(entry(name).build),
-            schedule=entry(name).schedule,
-            cost=cost(name),
-            own=frozenset(entry(name).hyperparameters),
-            version=entry(name).version,
-        )
-        for name in names()
+    return tuple(_optimizer(name) for name in names())
+
+
+def _optimizer(name: str) -> OptimizerInfo:
+    chosen = registered(name)
+    code = chosen.train if isinstance(chosen, TrainingFunction) else chosen.build
+    return OptimizerInfo(
+        name=name,
+        summary=chosen.summary,
+        source=chosen.source,
+        lr=chosen.lr,
+        hyperparameters=hyperparameters(name),
+        options=options(name),
+        notes=argument_notes(code),
+        schedule=chosen.schedule,
+        cost=cost(name),
+        own=frozenset(chosen.hyperparameters),
+        version=chosen.version,
     )
 
 

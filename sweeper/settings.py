@@ -17,6 +17,7 @@ from trainers.config import (
     ScheduleName,
     TrainConfig,
 )
+from trainers.functions import STAND_INS, TrainingFunction
 
 
 def _up_to(high: float, help: str, *, default: float = 0.0) -> Hyperparameter:
@@ -58,16 +59,32 @@ def axis_parameters(optimizer: str, schedule: ScheduleName) -> Mapping[str, Rule
     rules: dict[str, Rule] = dict(optimizers.hyperparameters(optimizer, schedule))
     options = optimizers.options(optimizer)
     rules |= {name: option for name, option in options.items() if not option.is_switch}
-    return rules | {name: RUN_NUMBERS[name] for name in sorted(SWEEPABLE_RUN_NUMBERS)}
+    numbers = sorted(SWEEPABLE_RUN_NUMBERS - _unread(optimizer))
+    return rules | {name: RUN_NUMBERS[name] for name in numbers}
 
 
 def known_settings(optimizer: str) -> Mapping[str, Rule | tuple[str, ...]]:
     """Everything that `base` and overrides may name for the optimizer: a range or the choices."""
     rules: dict[str, Rule | tuple[str, ...]] = dict(hyperparameters(optimizer))
-    choices = dict(CHOICES)
-    if not optimizers.entry(optimizer).own_decay:
-        choices |= DECAY_CHOICES
-    return rules | optimizers.options(optimizer) | dict(RUN_NUMBERS) | choices
+    choices = dict(CHOICES) if _has_own_decay(optimizer) else {**CHOICES, **DECAY_CHOICES}
+    of_the_run: dict[str, Rule | tuple[str, ...]] = {**RUN_NUMBERS, **choices}
+    read = {k: rule for k, rule in of_the_run.items() if k not in _unread(optimizer)}
+    return rules | optimizers.options(optimizer) | read
+
+
+def _unread(optimizer: str) -> frozenset[str]:
+    """Settings of a run that a training function does not ask for, and so does not have."""
+    chosen = optimizers.registered(optimizer)
+    if not isinstance(chosen, TrainingFunction):
+        return frozenset()
+    unread = STAND_INS.keys() - chosen.reads
+    in_tokens = {"tokens_per_parameter"} if unread & {"model", "batch_size"} else frozenset[str]()
+    return frozenset({"schedule", *unread, *in_tokens})
+
+
+def _has_own_decay(optimizer: str) -> bool:
+    chosen = optimizers.registered(optimizer)
+    return isinstance(chosen, TrainingFunction) or chosen.own_decay
 
 
 def setting_problem(name: str, value: Setting, optimizer: str) -> str | None:
@@ -103,7 +120,7 @@ def _tie_problem(name: str, value: Tie, optimizer: str) -> str | None:
 
 def schedule_of(optimizer: str, settings: Mapping[str, Setting]) -> ScheduleName:
     """The schedule that the settings choose; the optimizer's own unless they say."""
-    return cast(ScheduleName, settings.get("schedule", optimizers.entry(optimizer).schedule))
+    return cast(ScheduleName, settings.get("schedule", optimizers.registered(optimizer).schedule))
 
 
 def effective_config(
@@ -121,7 +138,8 @@ def effective_config(
     batch_size = _whole(settings, "batch_size", size.batch_size)
     schedule = schedule_of(optimizer, settings)
     values = _effective(optimizer, schedule, settings, z_loss=variant.z_loss)
-    return TrainConfig(
+    chosen = optimizers.registered(optimizer)
+    config = TrainConfig(
         optimizer=optimizer,
         model=model,
         data=data,
@@ -135,12 +153,13 @@ def effective_config(
         hyperparameters=values,
         options=_options(optimizer, settings),
         decay_convention=_decay_convention(optimizer, values, settings),
-        optimizer_version=optimizers.entry(optimizer).version,
+        optimizer_version=chosen.version,
         schedule=schedule,
         precision=cast(Precision, settings.get("precision", size.precision)),
         seed=seed,
         eval_sequences=_whole(settings, "eval_sequences", size.eval_sequences),
     )
+    return chosen.effective(config) if isinstance(chosen, TrainingFunction) else config
 
 
 def _steps(
@@ -169,7 +188,7 @@ def _decay_convention(
     optimizer: str, values: Mapping[str, float], settings: Mapping[str, Setting]
 ) -> DecayConvention:
     """What the settings choose; without decay it has no effect, and is the default."""
-    if optimizers.entry(optimizer).own_decay:
+    if _has_own_decay(optimizer):
         return "own"
     chosen = settings.get("decay_convention", "independent")
     return cast(DecayConvention, chosen) if values.get("weight_decay") else "independent"
@@ -179,7 +198,9 @@ def _effective(
     optimizer: str, schedule: ScheduleName, settings: Mapping[str, Setting], *, z_loss: float
 ) -> dict[str, float]:
     defaults = {name: rule.default for name, rule in hyperparameters(optimizer).items()}
-    chosen: dict[str, Any] = defaults | {"z_loss": z_loss}
+    chosen: dict[str, Any] = dict(defaults)
+    if "z_loss" not in optimizers.registered(optimizer).hyperparameters:
+        chosen["z_loss"] = z_loss
     chosen |= {name: value for name, value in settings.items() if name in defaults}
     tied = {name: value.tie for name, value in chosen.items() if isinstance(value, Tie)}
     chosen |= {name: chosen[target] for name, target in tied.items()}

@@ -109,7 +109,12 @@ def step_flops(config: TrainConfig) -> float:
 
 
 def stack_cap(config: TrainConfig, machine: Machine) -> int:
-    """The largest K worth training as one here; 0 if not even one trial fits."""
+    """The largest K worth training as one here; 0 if not even one trial fits.
+
+    A training function has no trial axis, so it trains one at a time.
+    """
+    if config.is_function:
+        return 1
     if machine.gpus:
         return min(MAX_GPU_STACK, _gpu_cap(config, machine.gpu_memory_bytes))
     return max(1, min(MAX_CPU_STACK, CPU_STACK_PARAMETERS // config.model.num_parameters()))

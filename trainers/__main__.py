@@ -22,9 +22,10 @@ from trainers.config import (
     TrainConfig,
 )
 from trainers.data import EMBEDDED, dataset, prepare_embedded
-from trainers.loop import StackRun
+from trainers.functions import STAND_INS, TrainingFunction
 from trainers.metrics import StepMetrics
-from trainers.optimizers import entry, hyperparameters, names, options
+from trainers.optimizers import hyperparameters, names, options, registered
+from trainers.runs import Run, start
 
 BAR_WIDTH = 30
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"threads >= 1 must hold, but got threads={given.threads}")
         torch.set_num_threads(given.threads)
         configs = _configs(given)
-        run = StackRun(configs, data_dir=given.data_dir, device=given.device)
+        run = start(configs, data_dir=given.data_dir, device=given.device)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"python -m trainers: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
@@ -141,11 +142,15 @@ def _configs(arguments: argparse.Namespace) -> list[TrainConfig]:
     if arguments.scale not in SCALES:
         raise ValueError(f"unknown scale '{arguments.scale}'; known: {', '.join(SCALES)}")
     scale, architecture = SCALES[arguments.scale], ARCHITECTURES[arguments.architecture]
-    schedule: ScheduleName = arguments.schedule or entry(arguments.optimizer).schedule
+    own = registered(arguments.optimizer)
+    schedule: ScheduleName = arguments.schedule or own.schedule
+    if isinstance(own, TrainingFunction):
+        _refuse_unread(arguments, own)
     members = _members(arguments, schedule, architecture.z_loss)
-    chosen, own = _options(arguments), entry(arguments.optimizer)
-    decay: DecayConvention = "own" if own.own_decay else "independent"
-    if own.own_decay and arguments.decay_convention:
+    chosen = _options(arguments)
+    own_decay = isinstance(own, TrainingFunction) or own.own_decay
+    decay: DecayConvention = "own" if own_decay else "independent"
+    if own_decay and arguments.decay_convention:
         raise ValueError(f"{arguments.optimizer} has a rule of its own for weight decay")
     prepared = arguments.data == EMBEDDED
     data = (
@@ -156,7 +161,7 @@ def _configs(arguments: argparse.Namespace) -> list[TrainConfig]:
     model = scale.model(data.vocabulary, architecture.qk_norm)
     batch_size = scale.batch_size if arguments.batch_size is None else arguments.batch_size
     seeds = _spread("seed", arguments.seeds, len(members))
-    return [
+    configs = [
         TrainConfig(
             optimizer=arguments.optimizer,
             model=model,
@@ -176,6 +181,14 @@ def _configs(arguments: argparse.Namespace) -> list[TrainConfig]:
         )
         for values, seed in zip(members, seeds, strict=True)
     ]
+    return [*map(own.effective, configs)] if isinstance(own, TrainingFunction) else configs
+
+
+def _refuse_unread(arguments: argparse.Namespace, function: TrainingFunction) -> None:
+    """Raises ValueError for what is said of a run and the function does not ask for."""
+    for name in ("schedule", *(STAND_INS.keys() - function.reads)):
+        if getattr(arguments, name, None) not in (None, EMBEDDED):
+            raise ValueError(f"{arguments.optimizer} does not read {name}")
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, int | str | bool]:
@@ -199,14 +212,17 @@ def _members(
     given = {k: v for k in _hyperparameter_help() if (v := getattr(arguments, k)) is not None}
     unread = [name for name in given if name not in read]
     if unread:
+        under = "" if schedule == "own" else f" under {schedule}"
         raise ValueError(
-            f"{arguments.optimizer} under {schedule} does not read {', '.join(unread)}; "
+            f"{arguments.optimizer}{under} does not read {', '.join(unread)}; "
             f"it reads: {', '.join(read)}"
         )
     for name, value in ((name, value) for name, values in given.items() for value in values):
         if not read[name].admits(value):
             raise ValueError(f"`{read[name].rule(name)}` must hold, but got {name}={value:g}")
-    defaults = {name: [hyper.default] for name, hyper in read.items()} | {"z_loss": [z_loss]}
+    defaults = {name: [hyper.default] for name, hyper in read.items()}
+    if "z_loss" in read.keys() - registered(arguments.optimizer).hyperparameters.keys():
+        defaults["z_loss"] = [z_loss]
     count = max(len(arguments.seeds), *(len(values) for values in given.values()), 1)
     columns = {name: _spread(name, v, count) for name, v in (defaults | given).items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -220,7 +236,7 @@ def _spread(name: str, values: Sequence[Number], count: int) -> list[Number]:
     return list(values)
 
 
-def _train(run: StackRun, *, as_json: bool) -> None:
+def _train(run: Run, *, as_json: bool) -> None:
     started = time.monotonic()
     while not run.finished:
         metrics = run.advance()
@@ -234,7 +250,7 @@ def _train(run: StackRun, *, as_json: bool) -> None:
         print(file=sys.stderr)
 
 
-def _draw_bar(run: StackRun, elapsed_s: float) -> None:
+def _draw_bar(run: Run, elapsed_s: float) -> None:
     done = BAR_WIDTH * run.step // run.steps
     left_s = elapsed_s * (run.steps - run.step) / max(1, run.step)
     print(
@@ -254,14 +270,14 @@ def _finite(metrics: StepMetrics) -> dict[str, list[float | None]]:
     }
 
 
-def _report(run: StackRun, configs: Sequence[TrainConfig], *, as_json: bool) -> None:
+def _report(run: Run, configs: Sequence[TrainConfig], *, as_json: bool) -> None:
     """One line per member: what it differs in, and how it ended."""
     varied = [
         name
         for name in configs[0].hyperparameters
         if len({config.hyperparameters[name] for config in configs}) > 1
     ]
-    columns = [*(varied or ["lr"]), "seed"]
+    columns = [*(varied or {"lr"} & configs[0].hyperparameters.keys()), "seed"]
     lines = [[*columns, "outcome", "final", "best", "train", "initial"]]
     for slot, (config, result) in enumerate(zip(configs, run.results(), strict=True)):
         assert result is not None, "nothing masks a member here"

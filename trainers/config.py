@@ -15,7 +15,8 @@ TRAINER_VERSION = 1
 """Raised whenever a change of the code changes a final loss: it is part of every identity."""
 
 Precision = Literal["fp32", "bf16"]
-ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "warmup_constant", "constant"]
+ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "warmup_constant", "constant", "own"]
+"""`own`: a training function has its own way with the learning rate, which cannot be chosen."""
 DecayConvention = Literal["independent", "coupled", "own"]
 QkNorm = Literal["width", "off"]
 
@@ -194,6 +195,11 @@ class TrainConfig:
     def tokens(self) -> int:
         """Tokens read in training."""
         return self.steps * self.batch_size * self.model.sequence_length
+
+    @property
+    def is_function(self) -> bool:
+        """Whether a training function trains it, alone, on something of which nothing is known."""
+        return self.schedule == "own"
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.config import SCALES
+from trainers.functions import TrainingFunction
 from trainers.model import param_specs
-from trainers.optimizers import entry
+from trainers.optimizers import entry, registered
 from trainers.optimizers.base import Context, Optimizer, ParamRole
 
 SCALE, VOCABULARY = "150m", 32_128
@@ -30,7 +31,9 @@ class Cost:
 @cache
 def cost(optimizer: str) -> Cost:
     """The cost of an optimizer with its defaults: of its state for the model of the 150m scale."""
-    chosen = entry(optimizer)
+    chosen = registered(optimizer)
+    if isinstance(chosen, TrainingFunction):
+        return Cost(state_bytes=None, extra_flops="as the function has it")
     if chosen.state_bytes is not None or chosen.version:
         words = chosen.extra_flops or "as the class has it"
         return Cost(state_bytes=chosen.state_bytes, extra_flops=words)

@@ -19,7 +19,7 @@ from trainers.effective_lr import quantiles_by_role, split_states
 from trainers.losses import cross_entropy, training_loss
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import Params, forward, init_params, param_roles, param_specs
-from trainers.optimizers import entry, hyperparameters, options
+from trainers.optimizers import entry, hyperparameters, options, registered
 from trainers.optimizers.base import Context, Optimizer, ParamRole, State
 from trainers.pieces import update_in_place
 from trainers.records import Records
@@ -43,10 +43,12 @@ class StackRun:
     process.
     """
 
+    can_be_saved = True
+
     def __init__(
         self, configs: Sequence[TrainConfig], *, data_dir: Path, device: str = "cpu"
     ) -> None:
-        _check(configs)
+        check(configs)
         # Averages of rarely used rows decay into denormals, which cost a CPU a hundred cycles each.
         torch.set_flush_denormal(True)
         self._configs = tuple(configs)
@@ -341,7 +343,8 @@ def train(
             yield metrics
 
 
-def _check(configs: Sequence[TrainConfig]) -> None:
+def check(configs: Sequence[TrainConfig]) -> None:
+    """Raises ValueError unless these can be trained as one stack, here and now."""
     if not configs:
         raise ValueError("a stack needs at least one configuration")
     keys = {stack_key(config) for config in configs}
@@ -354,7 +357,7 @@ def _check(configs: Sequence[TrainConfig]) -> None:
             f"{config.optimizer} under {config.schedule} reads {', '.join(sorted(read))}, "
             f"but got {', '.join(sorted(config.hyperparameters))}"
         )
-    version = entry(config.optimizer).version
+    version = registered(config.optimizer).version
     if config.optimizer_version != version:
         raise ValueError(
             f"{config.optimizer} is here in version '{version}', "

@@ -7,7 +7,7 @@ from api.pages.contexts import NewPage, ScaleChoice
 from sweeper import service as use_cases
 from sweeper.grids import axis_scale
 from sweeper.service import OptimizerInfo, Service
-from sweeper.settings import SWEEPABLE_RUN_NUMBERS, Rule
+from sweeper.settings import Rule, axis_parameters
 from sweeper.spec import AxisSpec
 from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, Scale
 
@@ -59,7 +59,7 @@ def new_page(service: Service) -> NewPage:
 
 
 def _defaults(info: OptimizerInfo) -> dict[str, float]:
-    return {name: rule.default for name, rule in _numbers(info).items()} | {"lr": info.lr}
+    return {name: rule.default for name, rule in _numbers(info).items()}
 
 
 def _numbers(info: OptimizerInfo) -> Mapping[str, Rule]:
@@ -73,7 +73,7 @@ def _customary_scale(parameter: str) -> str:
 
 
 def _sweepable(info: OptimizerInfo) -> set[str]:
-    return set(_numbers(info)) | SWEEPABLE_RUN_NUMBERS
+    return {*axis_parameters(info.name, "warmup_cosine")}
 
 
 def _parameters(optimizers: Sequence[OptimizerInfo]) -> Mapping[str, str]:

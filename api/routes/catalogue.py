@@ -34,13 +34,17 @@ class OptionOut(Out):
 
 
 class OptimizerOut(Out):
-    """An optimizer with everything that can be swept on it, and what it costs."""
+    """An optimizer or training function: all that can be swept on it, and what it costs."""
 
     name: str
     summary: str
     source: str
-    lr: float = Field(description="learning rate at the centre of a sweep")
-    schedule: str = Field(description="of a run that does not choose one")
+    lr: float | None = Field(
+        description="learning rate at the centre of a sweep; null of a function without one"
+    )
+    schedule: str = Field(
+        description="of a run that does not choose one; own: it is a training function's affair"
+    )
     hyperparameters: list[HyperparameterOut]
     options: list[OptionOut]
     state_bytes: float | None = Field(
@@ -131,7 +135,7 @@ def _optimizer(info: use_cases.OptimizerInfo) -> OptimizerOut:
         hyperparameters=[
             HyperparameterOut(
                 name=name,
-                default=info.lr if name == "lr" else rule.default,
+                default=rule.default,
                 rule=rule.rule(name),
                 help=rule.help,
                 origin=_origin(info, name),
@@ -156,6 +160,6 @@ def _optimizer(info: use_cases.OptimizerInfo) -> OptimizerOut:
 
 def _origin(info: use_cases.OptimizerInfo, name: str) -> str:
     """What the optimizer's documentation says, or else where the default comes from."""
-    if name in TRAINING_HYPERPARAMETERS and name not in info.notes:
+    if name in TRAINING_HYPERPARAMETERS and name not in info.notes.keys() | info.own:
         return f"centre of a sweep of {info.name}" if name == "lr" else "arXiv 2407.07972"
     return info.notes.get(name, info.source)

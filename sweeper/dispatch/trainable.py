@@ -31,9 +31,9 @@ from sweeper.failures import Failure, FailureKind
 from sweeper.storage.records import MetricKind
 from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, from_dict
-from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
 from trainers.optimizers import plugins
+from trainers.runs import Run, start
 
 LOG_LINES = 50
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -112,13 +112,13 @@ class _Session:
             if isinstance(error, torch.OutOfMemoryError):
                 raise  # Ray then replaces this process, whose device memory may be in pieces.
 
-    def _start(self) -> StackRun:
+    def _start(self) -> Run:
         work = self._work
         _reset_process(work.threads)
         if work.plugin is not None:
             plugins.take(work.plugin)
         configs = [from_dict(plain) for plain in work.configs]
-        run = StackRun(configs, data_dir=Path(work.data_dir), device=work.device)
+        run = start(configs, data_dir=Path(work.data_dir), device=work.device)
         if work.checkpoint is not None:
             run.load(self._root / work.checkpoint, work.checkpoint_slots)
         _log.info(
@@ -132,7 +132,7 @@ class _Session:
                 run.mask(slot)
         return run
 
-    def _loop(self, run: StackRun, watchdog: Watchdog) -> None:
+    def _loop(self, run: Run, watchdog: Watchdog) -> None:
         while not run.finished:
             live = run.live
             hit("worker_step", step=run.step, seed=self._seeds())
@@ -150,7 +150,7 @@ class _Session:
     def _seeds(self) -> tuple[int, ...]:
         return tuple(config["seed"] for config in self._work.configs)
 
-    def _speak(self, run: StackRun) -> Verdict:
+    def _speak(self, run: Run) -> Verdict:
         """Heed the dispatcher, save if that is due, report."""
         verdict = self._verdict()
         for slot in verdict.masked:
@@ -171,7 +171,7 @@ class _Session:
     def _verdict(self) -> Verdict:
         return ask(self._work.control, self._work.stack_id, self._work.attempt)
 
-    def _keep(self, run: StackRun, metrics: StepMetrics | None, live: tuple[bool, ...]) -> None:
+    def _keep(self, run: Run, metrics: StepMetrics | None, live: tuple[bool, ...]) -> None:
         if metrics is None:
             return
         self._rows += [
@@ -189,11 +189,11 @@ class _Session:
         if run.live != live:
             self._reported_at = 0.0  # A member's end is news: report it now.
 
-    def _save(self, run: StackRun) -> None:
+    def _save(self, run: Run) -> None:
         """Write a checkpoint; a disk without space costs the checkpoint, not the training."""
         path = self._directory / str(run.step)
         self._saved_at = time.monotonic()
-        if path.exists():
+        if path.exists() or not run.can_be_saved:
             return
         try:
             run.save(path)
@@ -206,7 +206,7 @@ class _Session:
         self._report = replace(self._report, checkpoint=relative, checkpoint_step=run.step)
 
     def _send(
-        self, progress: Progress, run: StackRun | None = None, failure: Failure | None = None
+        self, progress: Progress, run: Run | None = None, failure: Failure | None = None
     ) -> None:
         results = {} if run is None else self._news(run)
         report = replace(
@@ -223,7 +223,7 @@ class _Session:
         self._report = replace(report, rows=(), results={}, failure=None)
         self._reported_at = time.monotonic()
 
-    def _news(self, run: StackRun) -> dict[int, dict[str, Any]]:
+    def _news(self, run: Run) -> dict[int, dict[str, Any]]:
         """Results that are known by now and not told yet."""
         known = {slot: run.result(slot) for slot in range(len(run.live)) if slot not in self._told}
         return {slot: asdict(result) for slot, result in known.items() if result is not None}

@@ -41,7 +41,9 @@ class RoleCurve:
 
 def effective_lr_info(metrics: "pd.DataFrame") -> tuple[RoleCurve, ...]:
     """One curve per role, from the columns `key, step, detail` of a trial's metrics."""
-    rows = metrics[metrics["key"] == KEY].sort_values("step")
+    # A training function may have a metric of that name, and then there is a number instead.
+    told_at = (metrics["key"] == KEY) & metrics["detail"].notna()
+    rows = metrics[told_at].sort_values("step")
     told = [(int(s), json.loads(d)) for s, d in zip(rows["step"], rows["detail"], strict=True)]
     roles = dict.fromkeys(role for _, table in told for role in table)
     return tuple(

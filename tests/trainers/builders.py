@@ -5,7 +5,8 @@ from pathlib import Path
 
 from trainers.config import ModelConfig, QkNorm, TrainConfig
 from trainers.data import EMBEDDED, dataset
-from trainers.optimizers import entry, hyperparameters, options
+from trainers.functions import TrainingFunction
+from trainers.optimizers import hyperparameters, options, registered
 
 
 def tiny_model(qk_norm: QkNorm = "width", *, width: int = 16, vocabulary: int = 256) -> ModelConfig:
@@ -27,9 +28,10 @@ def tiny_config(
     seed: int = 0,
     changes: Mapping[str, float] | None = None,
 ) -> TrainConfig:
-    schedule = entry(optimizer).schedule
+    chosen = registered(optimizer)
+    schedule = chosen.schedule
     defaults = {k: v.default for k, v in hyperparameters(optimizer, schedule).items()}
-    return TrainConfig(
+    config = TrainConfig(
         optimizer=optimizer,
         model=tiny_model(),
         data=dataset(data_dir, EMBEDDED),
@@ -38,7 +40,8 @@ def tiny_config(
         hyperparameters=defaults | dict(changes or {}),
         options={k: v.default for k, v in options(optimizer).items()},
         schedule=schedule,
-        optimizer_version=entry(optimizer).version,
+        optimizer_version=chosen.version,
         seed=seed,
         eval_sequences=8,
     )
+    return chosen.effective(config) if isinstance(chosen, TrainingFunction) else config

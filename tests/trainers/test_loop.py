@@ -14,9 +14,10 @@ from trainers.config import Precision, ScheduleName, TrainConfig
 from trainers.loop import StackRun, train
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.optimizers import REGISTRY
+from trainers.runs import Run
 
 
-def run_to_end(run: StackRun) -> list[StepMetrics]:
+def run_to_end(run: Run) -> list[StepMetrics]:
     found = []
     while not run.finished:
         metrics = run.advance()
@@ -25,7 +26,7 @@ def run_to_end(run: StackRun) -> list[StepMetrics]:
     return found
 
 
-def advance_to(run: StackRun, step: int) -> None:
+def advance_to(run: Run, step: int) -> None:
     while run.step < step:
         run.advance()
 

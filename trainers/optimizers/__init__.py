@@ -9,6 +9,7 @@ from trainers.config import (
     Option,
     ScheduleName,
 )
+from trainers.functions import TrainingFunction
 from trainers.optimizers import plugins, torch_adapter
 from trainers.optimizers.adafactor import adafactor
 from trainers.optimizers.adafactor_classic import adafactor_classic
@@ -27,6 +28,7 @@ from trainers.optimizers.lion import lion
 from trainers.optimizers.mars import mars
 from trainers.optimizers.muon import muon
 from trainers.optimizers.nadamw import nadamw
+from trainers.optimizers.plugins import Registered
 from trainers.optimizers.prodigy import prodigy
 from trainers.optimizers.schedule_free_adamw import schedule_free_adamw
 from trainers.optimizers.schedule_free_sgd import schedule_free_sgd
@@ -125,7 +127,7 @@ REGISTRY: dict[str, Entry] = {
 
 
 def names() -> tuple[str, ...]:
-    """Every optimizer that a run may name: the built-in ones, those of torch, and plug-ins.
+    """All that a run may name: the built-in optimizers, those of torch, and plug-ins.
 
     Raises ValueError if a plug-in cannot be used.
     """
@@ -136,7 +138,15 @@ def names() -> tuple[str, ...]:
 
 
 def entry(optimizer: str) -> Entry:
-    """What is registered under a name; raises ValueError if nothing is."""
+    """The optimizer of a name; raises ValueError if there is none."""
+    found = registered(optimizer)
+    if isinstance(found, TrainingFunction):
+        raise ValueError(f"{optimizer} is a training function, not an optimizer")
+    return found
+
+
+def registered(optimizer: str) -> Registered:
+    """The optimizer or the training function of a name; raises ValueError if there is none."""
     ours = REGISTRY.get(optimizer) or torch_adapter.entries().get(optimizer)
     found = ours or plugins.find(optimizer)
     if found is None:
@@ -150,7 +160,9 @@ def hyperparameters(optimizer: str, schedule: ScheduleName) -> dict[str, Hyperpa
 
     Exactly these are the keys of `TrainConfig.hyperparameters`.
     """
-    chosen = entry(optimizer)
+    chosen = registered(optimizer)
+    if isinstance(chosen, TrainingFunction):
+        return dict(chosen.hyperparameters)
     unread = (
         frozenset().union(*SCHEDULE_HYPERPARAMETERS.values()) - SCHEDULE_HYPERPARAMETERS[schedule]
     )
@@ -166,4 +178,4 @@ def options(optimizer: str) -> dict[str, Option]:
 
     Exactly these are the keys of `TrainConfig.options`.
     """
-    return dict(entry(optimizer).options)
+    return dict(registered(optimizer).options)

@@ -5,17 +5,17 @@ tensor. Axis 0 of every tensor is trials; hyperparameters are `PerTrial`, and no
 their values.
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Protocol, TypeVar, get_args, get_origin
+from typing import Annotated, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from trainers.config import Hyperparameter, Option, ScheduleName
+from trainers.signatures import described
 
 PerTrial = float | Tensor
 """One value for all trials, or one per trial in a float64 tensor `(K,)`."""
@@ -265,21 +265,3 @@ class Entry:
         own = {name: hyperparameters[name] for name in self.hyperparameters}
         known = {k: v for k, v in facts.items() if k in inspect.signature(self.build).parameters}
         return self.build(**own, **options, **known)
-
-
-Description = TypeVar("Description", Hyperparameter, Option)
-
-
-@functools.cache  # A submission of 10,000 points asks as often.
-def described(
-    build: Callable[..., Optimizer], kind: type[Description]
-) -> Mapping[str, Description]:
-    """Every `name: Annotated[..., kind(...)] = default` of the signature."""
-    found: dict[str, Description] = {}
-    for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
-        if get_origin(parameter.annotation) is Annotated:
-            _, description, *_ = get_args(parameter.annotation)
-            assert isinstance(description, Hyperparameter | Option), f"{name} is not described"
-            if isinstance(description, kind):
-                found[name] = replace(description, default=parameter.default)
-    return found

@@ -1,10 +1,11 @@
-"""Optimizers that are not ours: from a file of the server's owner, or from an installed package.
+"""Optimizers and training functions of others: files of the server's owner, installed packages.
 
 A file is named in the environment variable `SWEEPER_PLUGINS` (several are separated like the
-folders of `PATH`) and defines `OPTIMIZERS`, a mapping from names to `Entry`. A package names one
-`Entry` per entry point of the group `sweeper.optimizers`. Both run with all rights of the process,
-so only who starts the server can name them. What is swept is identified by the SHA-256 of the
-file, or by the package's release.
+folders of `PATH`) and defines `OPTIMIZERS`, a mapping from names to `Entry`, or `TRAINERS`, one to
+`TrainingFunction`, or both. A package names one `Entry` per entry point of the group
+`sweeper.optimizers`, one `TrainingFunction` per entry point of `sweeper.trainers`. Both run with
+all rights of the process, so only who starts the server can name them. What is swept is identified
+by the SHA-256 of the file, or by the package's release.
 """
 
 import hashlib
@@ -20,11 +21,20 @@ from functools import cache
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from trainers.functions import TrainingFunction
 from trainers.optimizers.base import Entry
 
 VARIABLE = "SWEEPER_PLUGINS"
-GROUP = "sweeper.optimizers"
-NAMES = "OPTIMIZERS"
+
+Registered = Entry | TrainingFunction
+"""What a sweep can name."""
+
+IN_FILES: Mapping[str, type[Registered]] = {"OPTIMIZERS": Entry, "TRAINERS": TrainingFunction}
+GROUPS: Mapping[str, type[Registered]] = {
+    "sweeper.optimizers": Entry,
+    "sweeper.trainers": TrainingFunction,
+}
+"""What a mapping of a file, or a group of entry points, must hold."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
@@ -34,25 +44,27 @@ class Plugin:
     """A file's source and what it defines."""
 
     source: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, Registered]
 
 
-_sent: dict[str, Entry] = {}
+_sent: dict[str, Registered] = {}
 """What came with the work, in a worker: it needs no file, and one that it has may be another."""
 
 
-def find(name: str) -> Entry | None:
-    """The optimizer of that name, or None; raises ValueError for a file that cannot be used."""
+def find(name: str) -> Registered | None:
+    """What has that name, or None; raises ValueError for a file that cannot be used."""
     return _sent.get(name) or _from_files().get(name) or _installed(tuple(sys.path)).get(name)
 
 
 def names() -> tuple[str, ...]:
-    """Every name that a file or a package defines."""
+    """Every name that a file or a package defines; raises ValueError if both define one."""
+    if twice := _from_files().keys() & _installed(tuple(sys.path)).keys():
+        raise ValueError(f"a file of {VARIABLE} and a package define {', '.join(sorted(twice))}")
     return tuple(dict.fromkeys([*_sent, *_from_files(), *_installed(tuple(sys.path))]))
 
 
 def source_of(name: str) -> str | None:
-    """The source of the file that defines an optimizer, to be sent with the work; else None."""
+    """The source of the file that defines a name, to be sent with the work; else None."""
     return next((p.source for p in _files() if name in p.entries), None)
 
 
@@ -65,11 +77,29 @@ def load(source: str, origin: str) -> Plugin:
     """Runs a file's source; raises ValueError if it fails, or does not define what it should."""
     digest = hashlib.sha256(source.encode()).hexdigest()
     module = _module(f"sweeper_plugin_{digest[:12]}", source, origin)
-    defined = getattr(module, NAMES, None)
-    if not isinstance(defined, Mapping) or not defined:
-        raise ValueError(f"{origin} must define {NAMES}, a mapping from names to Entry")
-    version = f"sha256:{digest}"
-    return Plugin(source, {k: _checked(k, v, origin, version) for k, v in defined.items()})
+    version, found = f"sha256:{digest}", dict[str, Registered]()
+    for variable, kind in IN_FILES.items():
+        for name, defined in _mapping(module, variable, kind, origin).items():
+            if name in found:
+                raise ValueError(f"{origin} defines {name} twice, in {' and in '.join(IN_FILES)}")
+            found[name] = _checked(name, defined, kind, origin, version)
+    if not found:
+        described = " or ".join(f"{name}, {_described(kind)}" for name, kind in IN_FILES.items())
+        raise ValueError(f"{origin} must define {described}")
+    return Plugin(source, found)
+
+
+def _mapping(
+    module: ModuleType, variable: str, kind: type[Registered], origin: str
+) -> Mapping[str, object]:
+    defined = getattr(module, variable, {})
+    if not isinstance(defined, Mapping):
+        raise ValueError(f"{origin}: {variable} must be {_described(kind)}, but got {defined!r}")
+    return defined
+
+
+def _described(kind: type[Registered]) -> str:
+    return f"a mapping from names to {kind.__name__}"
 
 
 def _files() -> tuple[Plugin, ...]:
@@ -90,8 +120,8 @@ def _read_one(path: Path) -> Plugin:
     return load(source, f"{path} ({VARIABLE})")
 
 
-def _from_files() -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
+def _from_files() -> dict[str, Registered]:
+    found: dict[str, Registered] = {}
     for plugin in _files():
         if twice := found.keys() & plugin.entries.keys():
             raise ValueError(f"two files of {VARIABLE} define {', '.join(sorted(twice))}")
@@ -100,23 +130,31 @@ def _from_files() -> dict[str, Entry]:
 
 
 @cache
-def _installed(path: tuple[str, ...]) -> dict[str, Entry]:
+def _installed(path: tuple[str, ...]) -> dict[str, Registered]:
     del path  # Packages are looked for along it, so it is what the answer depends on.
-    found = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        assert point.dist is not None, "an installed entry point belongs to a package"
-        package = f"{point.dist.name} {point.dist.version}"
-        origin = f"the package {package} ({GROUP})"
-        found[point.name] = _checked(point.name, point.load(), origin, package)
+    found: dict[str, Registered] = {}
+    for group, kind in GROUPS.items():
+        for point in importlib.metadata.entry_points(group=group):
+            assert point.dist is not None, "an installed entry point belongs to a package"
+            package = f"{point.dist.name} {point.dist.version}"
+            origin = f"the package {package} ({group})"
+            if point.name in found:
+                raise ValueError(
+                    f"{origin} declares {point.name}, which a package declares already"
+                )
+            found[point.name] = _checked(point.name, point.load(), kind, origin, package)
     return found
 
 
-def _checked(name: object, entry: object, origin: str, version: str) -> Entry:
+def _checked(
+    name: object, defined: object, kind: type[Registered], origin: str, version: str
+) -> Registered:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{origin}: a name must match {_NAME.pattern}, but got {name!r}")
-    if not isinstance(entry, Entry):
-        raise ValueError(f"{origin}: {name} must be an Entry, but is {type(entry).__name__}")
-    return replace(entry, version=version)
+    if not isinstance(defined, kind):
+        wanted, got = kind.__name__, type(defined).__name__
+        raise ValueError(f"{origin}: {name} must be of type {wanted}, but is of type {got}")
+    return replace(defined, version=version)
 
 
 class _FromText(importlib.abc.InspectLoader):

@@ -1,9 +1,10 @@
-"""Optimizers from a file and from a package; the example is the documentation's."""
+"""Optimizers and training functions from files and packages; the examples are those documented."""
 
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,17 @@ import pytest
 from tests.trainers.builders import tiny_config
 from tests.trainers.test_loop import advance_to, run_to_end
 from trainers.loop import StackRun
-from trainers.optimizers import entry, hyperparameters, names, plugins
+from trainers.optimizers import entry, hyperparameters, names, plugins, registered
+from trainers.runs import start
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "plugins.md"
 
 
-def example() -> str:
-    found = re.search(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
-    assert found is not None
-    return found[1]
+def example(name: str = "soft_sign") -> str:
+    """The file that the documentation shows for this name."""
+    files = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
+    (found,) = (file for file in files if f'"{name}"' in file)
+    return str(found)
 
 
 @pytest.fixture
@@ -86,9 +89,11 @@ def test_a_worker_needs_no_file(file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("x = 1", "must define OPTIMIZERS, a mapping from names to Entry"),
+        ("x = 1", "must define OPTIMIZERS, a mapping from names to Entry or TRAINERS, a mapping "),
         ("OPTIMIZERS = {}", "must define OPTIMIZERS, a mapping from names to Entry"),
-        ("OPTIMIZERS = {'a': 1}", "a must be an Entry, but is int"),
+        ("OPTIMIZERS = {'a': 1}", "a must be of type Entry, but is of type int"),
+        ("TRAINERS = [print]", r"TRAINERS must be a mapping from names to TrainingFunction, but g"),
+        ("TRAINERS = {'a': print}", "a must be of type TrainingFunction, but is of type builtin"),
         ("OPTIMIZERS = {'a b': 1}", "a name must match .*, but got 'a b'"),
         ("import nothing_like_it", "fails: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("def", "fails: SyntaxError"),
@@ -110,22 +115,68 @@ def test_names_are_taken_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv(plugins.VARIABLE, f"{file}{os.pathsep}{twice}")
     with pytest.raises(ValueError, match="two files of SWEEPER_PLUGINS define soft_sign"):
         names()
+    function = file.with_name("function.py")
+    function.write_text(example("fit_sine").replace('"fit_sine":', '"soft_sign":'))
+    monkeypatch.setenv(plugins.VARIABLE, f"{file}{os.pathsep}{function}")
+    with pytest.raises(ValueError, match="two files of SWEEPER_PLUGINS define soft_sign"):
+        names()
+    with pytest.raises(ValueError, match=r"^it defines soft_sign twice, in OPTIMIZERS and in TR"):
+        plugins.load(example() + function.read_text(), "it")
     monkeypatch.setenv(plugins.VARIABLE, str(file.with_name("gone.py")))
     with pytest.raises(ValueError, match=r"SWEEPER_PLUGINS names .*gone\.py, which cannot be read"):
         names()
+
+
+def install(folder: Path, package: str, entry_points: str) -> None:
+    """What an installer leaves of a package with these entry points."""
+    meta = folder / f"{package.replace('-', '_')}-1.2.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
+    (meta / "entry_points.txt").write_text(entry_points)
 
 
 def test_a_package_declares_an_optimizer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_dir: Path
 ) -> None:
     (tmp_path / "my_package.py").write_text(example() + '\nSOFT = OPTIMIZERS["soft_sign"]\n')
-    meta = tmp_path / "my_package-1.2.dist-info"
-    meta.mkdir()
-    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.2\n")
-    (meta / "entry_points.txt").write_text("[sweeper.optimizers]\nsofter = my_package:SOFT\n")
+    install(tmp_path, "my-package", "[sweeper.optimizers]\nsofter = my_package:SOFT\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert entry("softer").version == "my-package 1.2"
     assert "softer" in names()
     run = StackRun([tiny_config(data_dir, "softer", steps=2)], data_dir=data_dir)
     run_to_end(run)
     assert [r and r.outcome for r in run.results()] == ["finite"]
+
+
+def test_a_package_declares_a_training_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    source = example("fit_sine") + '\nFIT_SINE = TRAINERS["fit_sine"]\n'
+    (tmp_path / "my_functions.py").write_text(source)
+    declared = tomllib.loads(toml_example("sweeper.trainers"))["project"]["entry-points"]
+    assert declared == {"sweeper.trainers": {"fit_sine": "my_package.training:FIT_SINE"}}
+    group = "[sweeper.trainers]\nfit_sine = my_functions:FIT_SINE\n"
+    install(tmp_path, "my-functions", group)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert registered("fit_sine").version == "my-functions 1.2"
+    run = start([tiny_config(data_dir, "fit_sine", steps=2)], data_dir=data_dir)
+    run_to_end(run)
+    assert [r and r.outcome for r in run.results()] == ["finite"]
+    file = tmp_path / "same_name.py"
+    file.write_text(example("fit_sine"))
+    monkeypatch.setenv(plugins.VARIABLE, str(file))
+    with pytest.raises(ValueError, match="a file of SWEEPER_PLUGINS and a package define fit_sine"):
+        names()
+    monkeypatch.delenv(plugins.VARIABLE)
+    second = tmp_path / "second"
+    second.mkdir()
+    install(second, "again", group)
+    monkeypatch.syspath_prepend(second)
+    with pytest.raises(ValueError, match="declares fit_sine, which a package declares already"):
+        names()
+
+
+def toml_example(group: str) -> str:
+    blocks = re.findall(r"```toml\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
+    (found,) = (block for block in blocks if group in block)
+    return str(found)
