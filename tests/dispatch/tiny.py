@@ -174,6 +174,7 @@ def start(
     idle_exit: bool = False,
     failpoints: Sequence[Mapping[str, Any]] = (),
     parent_fd: int | None = None,
+    plugins: str = "",
 ) -> Dispatcher:
     arguments = ["idle_exit" if idle_exit else "stay"]
     if parent_fd is not None:
@@ -181,6 +182,7 @@ def start(
     number = len(list(home.glob("dispatcher-*.log")))
     log = home / f"dispatcher-{number}.log"
     environment = os.environ | FAST | {"SWEEPER_FAILPOINTS": json.dumps(list(failpoints))}
+    environment |= {"SWEEPER_PLUGINS": plugins}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.dispatch.process", url, str(home), *arguments],

@@ -70,14 +70,14 @@ def source_of(name: str) -> str | None:
 
 def take(source: str) -> None:
     """Makes known what a source defines, in this process and instead of what was of that name."""
-    _sent.update(load(source, "the source that came with the work").entries)
+    # Tracebacks look a line up by the origin, and a worker gets many sources in its time.
+    _sent.update(load(source, f"{_version(source)}, which came with the work").entries)
 
 
 def load(source: str, origin: str) -> Plugin:
     """Runs a file's source; raises ValueError if it fails, or does not define what it should."""
-    digest = hashlib.sha256(source.encode()).hexdigest()
-    module = _module(f"sweeper_plugin_{digest[:12]}", source, origin)
-    version, found = f"sha256:{digest}", dict[str, Registered]()
+    version, found = _version(source), dict[str, Registered]()
+    module = _module(f"sweeper_plugin_{version[7:19]}", source, origin)
     for variable, kind in IN_FILES.items():
         for name, defined in _mapping(module, variable, kind, origin).items():
             if name in found:
@@ -87,6 +87,10 @@ def load(source: str, origin: str) -> Plugin:
         described = " or ".join(f"{name}, {_described(kind)}" for name, kind in IN_FILES.items())
         raise ValueError(f"{origin} must define {described}")
     return Plugin(source, found)
+
+
+def _version(source: str) -> str:
+    return f"sha256:{hashlib.sha256(source.encode()).hexdigest()}"
 
 
 def _mapping(
