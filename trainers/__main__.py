@@ -186,9 +186,11 @@ def _configs(arguments: argparse.Namespace) -> list[TrainConfig]:
 
 def _refuse_unread(arguments: argparse.Namespace, function: TrainingFunction) -> None:
     """Raises ValueError for what is said of a run and the function does not ask for."""
-    for name in ("schedule", *(STAND_INS.keys() - function.reads)):
+    unread = [name for name in ("schedule", *STAND_INS) if name not in function.reads]
+    for name in unread:
         if getattr(arguments, name, None) not in (None, EMBEDDED):
-            raise ValueError(f"{arguments.optimizer} does not read {name}")
+            known = ", ".join(sorted(function.reads))
+            raise ValueError(f"{arguments.optimizer} does not read {name}; it reads: {known}")
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, int | str | bool]:

@@ -19,7 +19,7 @@ from trainers.config import (
     ScheduleName,
     TrainConfig,
 )
-from trainers.signatures import described
+from trainers.signatures import arguments, described
 
 Measurements = Iterator[tuple[int, Mapping[str, float]]]
 """Steps in ascending order, each with numbers by name.
@@ -60,7 +60,7 @@ class TrainingFunction:
     """Release of its package, or SHA-256 of its source."""
 
     def __post_init__(self) -> None:
-        name, asked = getattr(self.train, "__name__", "train"), self._arguments
+        name, asked = getattr(self.train, "__name__", "train"), arguments(self.train)
         for fact in ALWAYS_READ:
             if fact not in self.reads:
                 raise ValueError(f"{name} must take {fact}, but takes: {', '.join(asked) or '-'}")
@@ -91,7 +91,8 @@ class TrainingFunction:
     @property
     def reads(self) -> frozenset[str]:
         """The facts of the run that it asks for."""
-        return frozenset(self._arguments) - self.hyperparameters.keys() - self.options.keys()
+        own = self.hyperparameters.keys() | self.options.keys()
+        return frozenset(arguments(self.train).keys() - own)
 
     @property
     def lr(self) -> float | None:
@@ -103,10 +104,6 @@ class TrainingFunction:
     def schedule(self) -> ScheduleName:
         """How the learning rate moves is the function's affair."""
         return "own"
-
-    @property
-    def _arguments(self) -> Mapping[str, inspect.Parameter]:
-        return inspect.signature(self.train).parameters
 
     def effective(self, config: TrainConfig) -> TrainConfig:
         """The run with stand-ins for what the function does not read."""

@@ -11,6 +11,12 @@ from trainers.config import Hyperparameter, Option
 Description = TypeVar("Description", Hyperparameter, Option)
 
 
+@functools.cache  # As below.
+def arguments(build: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
+    """The arguments by name."""
+    return inspect.signature(build).parameters
+
+
 @functools.cache  # A submission of 10,000 points asks as often.
 def described(build: Callable[..., object], kind: type[Description]) -> Mapping[str, Description]:
     """Every `name: Annotated[..., kind(...)] = default` of the signature."""

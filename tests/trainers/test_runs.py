@@ -282,7 +282,10 @@ def test_the_command_trains_it(
             "fit_sine does not read weight_decay; it reads: lr, momentum",
         ),
         (["--schedule", "constant"], "fit_sine does not read schedule"),
-        (["--precision", "bf16"], "fit_sine does not read precision"),
+        (
+            ["--precision", "bf16"],
+            "fit_sine does not read precision; it reads: batch_size, device, seed, steps",
+        ),
         (["--decay-convention", "coupled"], "fit_sine has a rule of its own for weight decay"),
         (["--lr", "0"], "`lr > 0` must hold, but got lr=0"),
         (["--hidden", "0"], "`1 <= hidden <= 4096` must hold, but got hidden=0"),
