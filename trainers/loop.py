@@ -1,9 +1,8 @@
 """The training loop: one stack of trials, step by step. Knows no database and no scheduler."""
 
-import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,26 +10,24 @@ import torch
 from torch import Tensor
 
 from trainers import checkpoints
+from trainers.assembly import build, check, decay_coefficients, stacked_hyperparameters
 from trainers.checkpoints import CheckpointError
-from trainers.config import TrainConfig, canonical_json, stack_key, to_dict
+from trainers.config import TrainConfig, canonical_json, to_dict
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
 from trainers.effective_lr import quantiles_by_role, split_states
-from trainers.losses import cross_entropy, training_loss
+from trainers.losses import training_loss
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
-from trainers.model import Params, forward, init_params, param_roles, param_specs
-from trainers.optimizers import entry, hyperparameters, options, registered
-from trainers.optimizers.base import Context, Optimizer, ParamRole, State
+from trainers.model import Params, init_params, param_roles
+from trainers.network import Losses, Network
+from trainers.optimizers.base import Context, ParamRole, State
 from trainers.pieces import update_in_place
 from trainers.records import Records
 from trainers.schedules import multiplier
-from trainers.stacked import clip_factors, concatenate, norms, views
+from trainers.stacked import clip_factors, concatenate, norms
 
 ALL = "all"
 """Name of the one tensor that elementwise optimizers see."""
-
-Losses = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From logits `(K, M, V)` and the text's labels `(K, M)`: what to descend on, and cross-entropy."""
 
 
 class StackRun:
@@ -54,10 +51,11 @@ class StackRun:
         self._configs = tuple(configs)
         self._config = config = configs[0]
         self._device = torch.device(device)
-        self._hyperparameters = _stacked(configs, self._device)
-        self._decay = _decay(configs, self._hyperparameters)
-        self._optimizer = _build(config, self._hyperparameters)
+        self._hyperparameters = stacked_hyperparameters(configs, self._device)
+        self._decay = decay_coefficients(configs, self._hyperparameters)
+        self._optimizer = build(config, self._hyperparameters)
         self._roles = param_roles(config.model)
+        self._network = Network(config.model, config.precision, self._device)
 
         window, seeds = config.model.sequence_length, [c.seed for c in configs]
         train = open_tokens(data_dir, config.data, TRAIN)
@@ -67,7 +65,6 @@ class StackRun:
             validation_windows(held_out, config.eval_sequences, window).astype("int64")
         )
 
-        self._shapes = {name: spec.shape for name, spec in param_specs(config.model).items()}
         self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
         self._states = {
             name: self._optimizer.init(value, self._roles.get(name))
@@ -130,7 +127,7 @@ class StackRun:
     def save(self, directory: Path) -> None:
         """Writes a checkpoint; raises FileExistsError if there is one of that name."""
         self._settle()
-        params = views(self._flat, self._shapes)
+        params = self._network.params(self._flat)
         tensors = {f"params/{name}": value for name, value in params.items()}
         for name, state in self._states.items():
             tensors |= {f"states/{name}/{key}": value for key, value in state.items()}
@@ -158,7 +155,7 @@ class StackRun:
         self._evaluated_at_start = scalars["evaluated_at_start"]
         self._step = scalars["step"]
         self._busy_s = scalars["busy_s"] * len(chosen) / len(stored)
-        flat = concatenate(tensors[f"params/{name}"] for name in self._shapes)
+        flat = concatenate(tensors[f"params/{name}"] for name in self._network.shapes)
         self._flat = flat.to(self._device)
         self._states = {
             name: {key: tensors[f"states/{name}/{key}"].to(self._device) for key in state}
@@ -205,8 +202,8 @@ class StackRun:
             return {}
         states: Mapping[str, State] = self._states
         if self._optimizer.elementwise:
-            states = split_states(states, ALL, self._shapes)
-        values = views(self._flat, self._shapes)
+            states = split_states(states, ALL, self._network.shapes)
+        values = self._network.params(self._flat)
         found = quantiles_by_role(effective_lr, states, values, self._roles, self._last_contexts)
         return {"effective_lr": found}
 
@@ -255,7 +252,7 @@ class StackRun:
 
     def _units(self, flat: Tensor) -> dict[str, Tensor]:
         """What the optimizer sees as one tensor each, in the memory of `flat`, `(K, P)`."""
-        return {ALL: flat} if self._optimizer.elementwise else views(flat, self._shapes)
+        return {ALL: flat} if self._optimizer.elementwise else self._network.params(flat)
 
     def _frozen(self) -> Tensor | None:
         """Which members must not change any more, `(K,)`; None if all may."""
@@ -277,14 +274,8 @@ class StackRun:
 
     def _gradients(self, step: int, losses: Losses) -> tuple[Tensor, Tensor]:
         """Gradients of all parameters on a step's batch, `(K, P)`, and cross-entropies, `(K,)`."""
-        tokens_KBT = torch.from_numpy(self._batches.batch(step)).to(self._device)
-        params = views(self._flat, self._shapes)
-        leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
-        with self._autocast():
-            logits_KMV = forward(leaves, tokens_KBT[..., :-1], self._config.model)
-        loss, cross_entropy_K = losses(logits_KMV, tokens_KBT[..., 1:].flatten(1))
-        grads = torch.autograd.grad(loss.sum(), list(leaves.values()))
-        return concatenate(grads), cross_entropy_K
+        tokens_KBT = torch.from_numpy(self._batches.batch(step))
+        return self._network.gradients(self._flat, tokens_KBT, losses)
 
     def _training_loss(self, logits_KMV: Tensor, target_KM: Tensor) -> tuple[Tensor, Tensor]:
         return training_loss(logits_KMV, target_KM, self._hyperparameters["z_loss"])
@@ -296,30 +287,19 @@ class StackRun:
         drawn_KM = drawn_labels(logits_KMV, seeds, self._step)
         return training_loss(logits_KMV, drawn_KM, torch.zeros_like(self._decay))
 
-    def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        if self._config.precision == "fp32":
-            return contextlib.nullcontext()
-        return torch.autocast(self._device.type, dtype=torch.bfloat16)
-
-    @torch.no_grad()
     def _evaluate(self) -> list[float]:
         """Cross-entropy on the held-out windows, one per member."""
-        params, K = self._evaluation_params(), len(self._configs)
-        total = torch.zeros(K, dtype=torch.float64, device=self._device)
-        for tokens_BT in torch.split(self._validation, self._config.batch_size):
-            tokens_KBT = tokens_BT.to(self._device).expand(K, -1, -1)
-            with self._autocast():
-                logits_KMV = forward(params, tokens_KBT[..., :-1], self._config.model)
-            total += cross_entropy(logits_KMV, tokens_KBT[..., 1:].flatten(1)) * len(tokens_BT)
-        return (total / len(self._validation)).tolist()
+        batches = torch.split(self._validation, self._config.batch_size)
+        return self._network.evaluate(self._evaluation_params(), batches)
 
+    @torch.no_grad()
     def _evaluation_params(self) -> Params:
         eval_params = self._optimizer.eval_params
         if eval_params is None:
-            return views(self._flat, self._shapes)
+            return self._network.params(self._flat)
         units = self._units(self._flat)
         moved = [eval_params(value, self._states[name]) for name, value in units.items()]
-        return views(concatenate(moved), self._shapes)
+        return self._network.params(concatenate(moved))
 
     def _settle(self) -> None:
         """Reads the training losses since the last time, which an accelerator has to wait for."""
@@ -341,63 +321,6 @@ def train(
         metrics = run.advance()
         if metrics is not None:
             yield metrics
-
-
-def check(configs: Sequence[TrainConfig]) -> None:
-    """Raises ValueError unless these can be trained as one stack, here and now."""
-    if not configs:
-        raise ValueError("a stack needs at least one configuration")
-    keys = {stack_key(config) for config in configs}
-    if len(keys) > 1:
-        raise ValueError(f"configurations of one stack must share a stack key, but got {keys}")
-    config = configs[0]
-    read = hyperparameters(config.optimizer, config.schedule)
-    if config.hyperparameters.keys() != read.keys():
-        raise ValueError(
-            f"{config.optimizer} under {config.schedule} reads {', '.join(sorted(read))}, "
-            f"but got {', '.join(sorted(config.hyperparameters))}"
-        )
-    version = registered(config.optimizer).version
-    if config.optimizer_version != version:
-        raise ValueError(
-            f"{config.optimizer} is here in version '{version}', "
-            f"but the run is of version '{config.optimizer_version}'"
-        )
-    known = options(config.optimizer)
-    if config.options.keys() != known.keys():
-        raise ValueError(
-            f"{config.optimizer} has the options ({', '.join(sorted(known))}), "
-            f"but got ({', '.join(sorted(config.options))})"
-        )
-
-
-def _stacked(configs: Sequence[TrainConfig], device: torch.device) -> dict[str, Tensor]:
-    """Every hyperparameter as float64 `(K,)`: corrections like `1 - beta^t` cancel in fp32."""
-    return {
-        name: torch.tensor(
-            [config.hyperparameters[name] for config in configs], dtype=torch.float64, device=device
-        )
-        for name in configs[0].hyperparameters
-    }
-
-
-def _build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
-    facts = {
-        "heads": config.model.heads,
-        "steps": config.steps,
-        "tokens_per_batch": config.batch_size * config.model.sequence_length,
-    }
-    return entry(config.optimizer).construct(values, config.options, facts)
-
-
-def _decay(configs: Sequence[TrainConfig], values: Mapping[str, Tensor]) -> Tensor:
-    """The coefficient of decoupled decay, `(K,)`: each member's by its own convention."""
-    if entry(configs[0].optimizer).own_decay:
-        return torch.zeros_like(values["lr"])
-    weight_decay = values["weight_decay"]
-    coupled = [config.decay_convention == "coupled" for config in configs]
-    independent = weight_decay / values["lr"]
-    return torch.where(torch.tensor(coupled, device=weight_decay.device), weight_decay, independent)
 
 
 def _without(delta: Tensor, frozen: Tensor | None) -> Tensor:

@@ -12,9 +12,10 @@ from typing import Protocol
 
 import torch
 
+from trainers.assembly import check
 from trainers.config import TrainConfig
 from trainers.functions import TrainingFunction
-from trainers.loop import StackRun, check
+from trainers.loop import StackRun
 from trainers.metrics import METRIC_POINTS, StepMetrics, TrialResult, tail_start
 from trainers.optimizers import registered
 

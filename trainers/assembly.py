@@ -1,0 +1,70 @@
+"""What a stack is made of: from configurations to per-trial tensors and an optimizer."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from trainers.config import TrainConfig, stack_key
+from trainers.optimizers import entry, hyperparameters, options, registered
+from trainers.optimizers.base import Optimizer
+
+
+def check(configs: Sequence[TrainConfig]) -> None:
+    """Raises ValueError unless these can be trained as one stack, here and now."""
+    if not configs:
+        raise ValueError("a stack needs at least one configuration")
+    keys = {stack_key(config) for config in configs}
+    if len(keys) > 1:
+        raise ValueError(f"configurations of one stack must share a stack key, but got {keys}")
+    config = configs[0]
+    read = hyperparameters(config.optimizer, config.schedule)
+    if config.hyperparameters.keys() != read.keys():
+        raise ValueError(
+            f"{config.optimizer} under {config.schedule} reads {', '.join(sorted(read))}, "
+            f"but got {', '.join(sorted(config.hyperparameters))}"
+        )
+    version = registered(config.optimizer).version
+    if config.optimizer_version != version:
+        raise ValueError(
+            f"{config.optimizer} is here in version '{version}', "
+            f"but the run is of version '{config.optimizer_version}'"
+        )
+    known = options(config.optimizer)
+    if config.options.keys() != known.keys():
+        raise ValueError(
+            f"{config.optimizer} has the options ({', '.join(sorted(known))}), "
+            f"but got ({', '.join(sorted(config.options))})"
+        )
+
+
+def stacked_hyperparameters(
+    configs: Sequence[TrainConfig], device: torch.device
+) -> dict[str, Tensor]:
+    """Every hyperparameter as float64 `(K,)`: corrections like `1 - beta^t` cancel in fp32."""
+    return {
+        name: torch.tensor(
+            [config.hyperparameters[name] for config in configs], dtype=torch.float64, device=device
+        )
+        for name in configs[0].hyperparameters
+    }
+
+
+def build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
+    """The optimizer of a stack, with hyperparameters `(K,)`."""
+    facts = {
+        "heads": config.model.heads,
+        "steps": config.steps,
+        "tokens_per_batch": config.batch_size * config.model.sequence_length,
+    }
+    return entry(config.optimizer).construct(values, config.options, facts)
+
+
+def decay_coefficients(configs: Sequence[TrainConfig], values: Mapping[str, Tensor]) -> Tensor:
+    """The coefficient of decoupled decay, `(K,)`: each member's by its own convention."""
+    if entry(configs[0].optimizer).own_decay:
+        return torch.zeros_like(values["lr"])
+    weight_decay = values["weight_decay"]
+    coupled = [config.decay_convention == "coupled" for config in configs]
+    independent = weight_decay / values["lr"]
+    return torch.where(torch.tensor(coupled, device=weight_decay.device), weight_decay, independent)
