@@ -3,18 +3,24 @@
 On a CPU a tensor of tens of megabytes is fetched from memory by every operation, and the pages of
 each result are new to the process. A piece of it stays where it is, and an update then holds a
 piece's worth of extra memory instead of a model's.
+
+The optimizer itself updates the first piece, and the tape of what it does to it is played for the
+others. They are spared its Python and all arithmetic on per-trial numbers, and a new state is
+written over the old one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import torch
 from torch import Tensor
 
 from trainers.optimizers.base import Context, State, Update
+from trainers.tape import Recording
 
-PIECE = 2**16
-"""Numbers of all trials in a piece: a quarter of a megabyte."""
+PIECE = 2**17
+"""Numbers in a piece: half a megabyte. Like the next one a multiple of any vector register."""
 NARROWEST = 2**12
-"""Numbers of one trial in it, at least. Both are multiples of any vector register."""
+"""Numbers of one trial in the first piece, which has all trials, at least."""
 
 
 def update_in_place(
@@ -27,22 +33,40 @@ def update_in_place(
 ) -> State:
     """Adds to `value` what `admit` lets through of the update, and returns the next state.
 
-    `update` treats each element by itself; all tensors are `(K, P)`. The state's tensors of that
-    shape are changed in place where there is more than one piece.
+    `update` and `admit` treat each element by itself; all tensors are `(K, P)`. The state's
+    tensors of that shape are changed in place where there is more than one piece.
     """
-    width = max(NARROWEST, PIECE // len(value) // NARROWEST * NARROWEST)
-    if value.shape[1] <= 4 * width or value.device.type != "cpu":
+    if value.numel() <= 4 * PIECE or value.device.type != "cpu":
         delta, state = update(grad, state, value, context)
         value.add_(admit(delta))
         return state
     long = [key for key, tensor in state.items() if tensor.shape == value.shape]
-    others: State = {}
-    for start in range(0, value.shape[1], width):
-        part = slice(start, start + width)
-        own = {key: t[:, part] if key in long else t for key, t in state.items()}
-        delta, new = update(grad[:, part], own, value[:, part], context)
-        value[:, part].add_(admit(delta))
-        for key in long:
-            own[key].copy_(new[key])
-        others = {key: t for key, t in new.items() if key not in long}
-    return state | others
+    whole = [value, *(state[key] for key in long), grad]
+    width = max(NARROWEST, PIECE // len(value) // NARROWEST * NARROWEST)
+    first_value, *first_states, first_grad = first = [tensor[:, :width] for tensor in whole]
+    with Recording(first) as recording:
+        own = state | dict(zip(long, first_states, strict=True))
+        delta, new = update(first_grad, own, first_value, context)
+        delta = admit(delta)
+    first_value.add_(delta)
+    for old, key in zip(first_states, long, strict=True):
+        old.copy_(new[key])
+    tape = recording.tape(delta, [new[key] for key in long])
+    for rows, pieces in _pieces([tensor[:, width:] for tensor in whole]):
+        own_tape = tape.of(rows)
+        for given in pieces:
+            own_tape.play(given)
+    return state | {key: tensor for key, tensor in new.items() if key not in long}
+
+
+def _pieces(tensors: Sequence[Tensor]) -> Iterator[tuple[slice, Iterable[tuple[Tensor, ...]]]]:
+    """The same pieces of all tensors `(K, P)`, by the trials that are in them.
+
+    Where a trial has more numbers than a piece, its pieces have no other one's: a tensor is then
+    read from one end to the other.
+    """
+    count, size = tensors[0].shape
+    height = max(1, PIECE // size)
+    for start in range(0, count, height):
+        rows = slice(start, start + height)
+        yield rows, zip(*(torch.split(tensor[rows], PIECE, 1) for tensor in tensors), strict=True)

@@ -1,10 +1,13 @@
 """Updating piece by piece is updating at once."""
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import Tensor
 
 from tests.trainers.optimizers.harness import build, context
+from tests.trainers.test_operations import CountOperations
 from trainers.optimizers import REGISTRY
 from trainers.pieces import PIECE, update_in_place
 
@@ -35,6 +38,30 @@ def test_pieces_give_what_the_whole_gives(name: str) -> None:
         assert states[0].keys() == states[1].keys()
         for key, tensor in states[0].items():
             torch.testing.assert_close(states[1][key], tensor, rtol=1e-5, atol=1e-6)
+
+
+def operations(size: int) -> Counter[str]:
+    """Operations of AdamW's update of one trial, by name; views of its tensors are not counted."""
+    optimizer = build("adamw", {"momentum": [0.9], "beta2": [0.95], "eps": [1e-8]})
+    value, grad = torch.zeros(1, size), torch.ones(1, size)
+    state, now = optimizer.init(value, None), context(1, 1, role=None)
+    with CountOperations() as mode:
+        update_in_place(optimizer.update, grad, state, value, now, lambda delta: delta)
+    return Counter({k: n for k, n in mode.counts.items() if "split" not in k and "slice" not in k})
+
+
+def test_one_more_piece_costs_the_operations_on_it_alone() -> None:
+    """Nothing per trial, and no copy of a new state."""
+    assert operations(7 * PIECE) - operations(6 * PIECE) == {
+        "aten.lerp.Tensor_out": 2,
+        "aten.pow.Tensor_Scalar": 1,
+        "aten.sqrt.default": 1,
+        "aten.add_.Tensor": 2,
+        "aten.mul.Tensor": 1,
+        "aten.div_.Tensor": 1,
+        "aten.addcmul.default": 1,
+        "aten.mul_.Tensor": 1,
+    }
 
 
 def test_what_is_not_admitted_stays() -> None:

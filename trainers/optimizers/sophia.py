@@ -85,7 +85,7 @@ def scale_by_clipped_curvature(
         m = average(state["m"], grad, momentum)
         denominator = (state["h"] * per_trial(scale, value)).add_(TINY)
         direction = torch.div(m, denominator, out=denominator).clamp_(-1.0, 1.0)
-        return direction, {"m": m, "h": state["h"].clone()}
+        return direction, state | {"m": m}
 
     def estimate(grad: Tensor, state: State, value: Tensor, context: Context) -> State:
         del value, context
