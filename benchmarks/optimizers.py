@@ -1,17 +1,26 @@
 """What an update costs: every optimizer on ten million parameters, alone and in a stack of eight.
 
-Beside it the class of torch.optim with the same rule or the nearest one, with and without its fused
-kernel, where there is one. Times are of the processor, in one thread, the lowest of some updates;
-memory is what an update holds at most beyond parameters, gradients and the state before it. Prints
-a table, and JSON on the last line.
+Beside it a public implementation of the same rule, where there is one: a class of torch.optim, or
+of the package pytorch-optimizer if that is installed (`pip install -c constraints.txt .[bench]`).
+It is timed with the same decay as ours and, as decay that is no part of the fused pass costs
+torch.optim a copy of the model, without any; and as its fused kernel.
+
+Times are of the processor, in one thread. All that is compared takes turns, one update each, with
+cold caches, as a backward pass would leave them: the lowest time counts, and for those with a
+`precondition_frequency` the mean of one whole period after their start. Memory is what an update
+holds at most beyond parameters, gradients and the state before it, in sizes of the largest tensor.
+Prints a table, and JSON on the last line.
 """
 
 import argparse
+import importlib
+import importlib.util
 import json
 import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,16 +34,39 @@ from trainers.optimizers.base import Context, Optimizer, ParamRole, State
 from trainers.pieces import update_in_place
 from trainers.stacked import views
 
-PEERS: Mapping[str, str] = {
-    "sgd": "SGD",
-    "adamw": "AdamW",
-    "adagrad": "Adagrad",
-    "adafactor_classic": "Adafactor",
-    "nadamw": "NAdam",
-    "muon": "Muon",
+DECAY = 1e-3
+COLD = 2**27
+"""Bytes that are written before an update: several times a cache."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A class that does what an optimizer of the registry does, or nearly."""
+
+    module: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fused: bool = False
+    hidden_only: bool = False
+    """Whether it takes the hidden matrices alone."""
+
+
+PEERS: Mapping[str, Peer] = {
+    "sgd": Peer("torch.optim", "SGD", {"momentum": 0.98, "foreach": True}, fused=True),
+    "adamw": Peer("torch.optim", "AdamW", {"foreach": True}, fused=True),
+    "adagrad": Peer("torch.optim", "Adagrad", {"foreach": True}, fused=True),
+    "adafactor_classic": Peer("torch.optim", "Adafactor", {"foreach": True}),
+    "nadamw": Peer("torch.optim", "NAdam", {"foreach": True, "decoupled_weight_decay": True}),
+    "muon": Peer("torch.optim", "Muon", hidden_only=True),
+    "lion": Peer("pytorch_optimizer", "Lion", {"foreach": True}),
+    "ademamix": Peer("pytorch_optimizer", "AdEMAMix"),
+    "shampoo": Peer(
+        "pytorch_optimizer", "Shampoo", {"momentum": 0.9, "preconditioning_compute_steps": 10}
+    ),
+    "soap": Peer("pytorch_optimizer", "SOAP", {"precondition_frequency": 10}),
 }
-"""The same rule, but NAdam's momentum schedule; Muon gets the hidden matrices only."""
-FUSED = ("SGD", "AdamW", "Adagrad")
+"""NAdam has a schedule of momentum; Muon iterates in bf16. Shampoo takes roots by SVD and is not
+grafted, and every side of every tensor has a preconditioner, as have ours but for norm scales."""
 
 
 class Stack:
@@ -60,9 +92,14 @@ class Stack:
             n: self._optimizer.init(v, self._roles.get(n)) for n, v in self._values.items()
         }
         self._rate = torch.full((count,), 1e-3)
+        self._decay = torch.full((count,), DECAY)
         self._step = 0
         self.size = size
         self.largest = 4 * max(torch.Size(shape).numel() for shape in shapes.values())
+
+    def skip(self, steps: int) -> None:
+        """Counts steps that are not taken."""
+        self._step += steps
 
     def update(self) -> None:
         """One step of all members."""
@@ -71,7 +108,7 @@ class Stack:
         shared = {} if prepare is None else prepare(self._grads, self._states, self._values)
         for name, value in self._values.items():
             role = self._roles.get(name)
-            context = Context(self._step, self._rate, self._rate, self._rate, role, shared)
+            context = Context(self._step, self._rate, self._rate, self._decay, role, shared)
             given = self._grads[name], self._states[name], value, context
             if self._optimizer.elementwise:
                 update = self._optimizer.update
@@ -81,44 +118,36 @@ class Stack:
                 value.add_(delta)
 
 
-def peer(name: str, scale: str, **how: bool) -> Callable[[], Any]:
-    """A step of the class of torch.optim, over parameters of the same shapes."""
-    specs = param_specs(SCALES[scale].model(256)).values()
-    kind = getattr(torch.optim, PEERS[name])
-    hidden = [
+def step_of(peer: Peer, scale: str, **how: Any) -> Callable[[], Any]:
+    """An update by a peer, of parameters of the same shapes."""
+    specs = [
         spec
-        for spec in specs
-        if len(spec.shape) == 2 and spec.role.value not in ("embedding", "last_layer")
+        for spec in param_specs(SCALES[scale].model(256)).values()
+        if not peer.hidden_only
+        or (len(spec.shape) == 2 and spec.role.value not in ("embedding", "last_layer"))
     ]
-    params = [
-        torch.nn.Parameter(torch.randn(spec.shape) * 0.02)
-        for spec in (hidden if PEERS[name] == "Muon" else specs)
-    ]
+    params = [torch.nn.Parameter(torch.randn(spec.shape) * 0.02) for spec in specs]
     for param in params:
         param.grad = torch.randn_like(param)
-    more = {"momentum": 0.98} if PEERS[name] == "SGD" else {}
-    step: Callable[[], Any] = kind(params, lr=1e-3, **more, **how).step
+    options = {**peer.options, **how}
+    if "fused" in how:
+        del options["foreach"]
+    kind = getattr(importlib.import_module(peer.module), peer.name)
+    step: Callable[[], Any] = kind(params, lr=1e-3, **options).step
     return step
 
 
-def lowest_s(update: Callable[[], Any], repeats: int) -> float:
-    """Seconds of the fastest update, after one to warm up."""
-    update()
-    times = []
+def seconds(updates: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """The times of each, which take turns with cold caches."""
+    times: dict[str, list[float]] = {name: [] for name in updates}
+    elsewhere = torch.zeros(COLD, dtype=torch.uint8)
     for _ in range(repeats):
-        started = time.process_time()
-        update()
-        times.append(time.process_time() - started)
-    return min(times)
-
-
-def mean_s(update: Callable[[], Any], repeats: int) -> float:
-    """Seconds of an update over a whole period, for those that do more at times."""
-    update()
-    started = time.process_time()
-    for _ in range(repeats):
-        update()
-    return (time.process_time() - started) / repeats
+        for name, update in updates.items():
+            elsewhere.add_(1)
+            started = time.process_time()
+            update()
+            times[name].append(time.process_time() - started)
+    return times
 
 
 class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -158,41 +187,54 @@ class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def measure(name: str, scale: str, repeats: int) -> dict[str, Any]:
     """One row of the table; times in milliseconds."""
     alone, stacked = Stack(name, scale, 1), Stack(name, scale, 8)
-    periodic = "precondition_frequency" in entry(name).options
-    clock = mean_s if periodic else lowest_s
-    count = 10 * -(-repeats // 10) if periodic else repeats
+    updates = {"ms": alone.update, "ms_8": stacked.update, **_by_peer(name, scale)}
+    for update in updates.values():
+        update()
+    period = entry(name).options.get("precondition_frequency")
+    if period is not None:
+        # Ours compute roots at every step of the first period.
+        for stack in (alone, stacked):
+            stack.skip(2 * period.default)
+        times = {k: sum(t) / len(t) for k, t in seconds(updates, period.default).items()}
+    else:
+        times = {k: min(t) for k, t in seconds(updates, repeats).items()}
     row: dict[str, Any] = {"optimizer": name, "parameters": alone.size}
-    row["ms"] = 1e3 * clock(alone.update, count)
-    row["ms_8"] = 1e3 * clock(stacked.update, count)
+    row |= {key: 1e3 * time_s for key, time_s in times.items()}
     row["ratio_8"] = row["ms_8"] / row["ms"]
+    for key in ("peer", "undecayed", "fused"):
+        if f"{key}_ms" in row:
+            row[f"ratio_{key}"] = row["ms"] / row[f"{key}_ms"]
     with Live() as live:
         alone.update()
     row["peak_bytes"], row["largest_tensor_bytes"] = live.peak, alone.largest
-    if name in PEERS:
-        row["peer"] = PEERS[name]
-        row["peer_ms"] = 1e3 * lowest_s(peer(name, scale, **_foreach(name)), repeats)
-        row["ratio"] = row["ms"] / row["peer_ms"]
-        if PEERS[name] in FUSED:
-            row["fused_ms"] = 1e3 * lowest_s(peer(name, scale, fused=True), repeats)
-            row["ratio_fused"] = row["ms"] / row["fused_ms"]
     return row
 
 
-def _foreach(name: str) -> dict[str, bool]:
-    return {} if PEERS[name] == "Muon" else {"foreach": True}
+def _by_peer(name: str, scale: str) -> dict[str, Callable[[], Any]]:
+    peer = PEERS.get(name)
+    if peer is None or importlib.util.find_spec(peer.module) is None:
+        return {}
+    updates = {
+        "peer_ms": step_of(peer, scale, weight_decay=DECAY),
+        "undecayed_ms": step_of(peer, scale, weight_decay=0.0),
+    }
+    if peer.fused:
+        updates["fused_ms"] = step_of(peer, scale, weight_decay=DECAY, fused=True)
+    return updates
 
 
 def show(row: Mapping[str, Any]) -> str:
     """One line of the table."""
-    peer_ms = (
-        f"{row['peer']:>10} {row['peer_ms']:8.1f} {row['ratio']:6.2f}" if "peer" in row else ""
-    )
-    fused = f" {row['ratio_fused']:6.2f}" if "ratio_fused" in row else ""
     extra = row["peak_bytes"] / row["largest_tensor_bytes"]
-    return (
-        f"{row['optimizer']:>20} {row['ms']:9.1f} {row['ms_8']:9.1f} {row['ratio_8']:6.2f} "
-        f"{extra:7.1f}   {peer_ms}{fused}"
+    ours = f"{row['ms']:9.1f} {row['ms_8']:9.1f} {row['ratio_8']:6.2f} {extra:7.1f}"
+    if "peer_ms" not in row:
+        return f"{row['optimizer']:>20} {ours}"
+    ratios = " ".join(
+        f"{row[key]:9.2f}" if key in row else " " * 9
+        for key in ("ratio_peer", "ratio_undecayed", "ratio_fused")
     )
+    peer = PEERS[row["optimizer"]].name
+    return f"{row['optimizer']:>20} {ours}   {peer:>10} {row['peer_ms']:8.1f} {ratios}"
 
 
 def main() -> None:
@@ -203,10 +245,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # As in the loop.
     print(f"torch {torch.__version__}, scale {chosen.scale}, one thread, processor time")
     print(
         f"{'optimizer':>20} {'K=1 ms':>9} {'K=8 ms':>9} {'8/1':>6} {'extra':>7}   "
-        "torch.optim       ms  ratio  fused"
+        "      peer       ms     ratio  no decay     fused"
     )
     rows = []
     for name in chosen.optimizers:

@@ -19,8 +19,8 @@ from trainers.tape import Recording
 
 PIECE = 2**17
 """Numbers in a piece: half a megabyte. Like the next one a multiple of any vector register."""
-NARROWEST = 2**12
-"""Numbers of one trial in the first piece, which has all trials, at least."""
+FIRST = 2**12
+"""Numbers of each trial in the first piece: few, as recording keeps all that is made of them."""
 
 
 def update_in_place(
@@ -42,8 +42,7 @@ def update_in_place(
         return state
     long = [key for key, tensor in state.items() if tensor.shape == value.shape]
     whole = [value, *(state[key] for key in long), grad]
-    width = max(NARROWEST, PIECE // len(value) // NARROWEST * NARROWEST)
-    first_value, *first_states, first_grad = first = [tensor[:, :width] for tensor in whole]
+    first_value, *first_states, first_grad = first = [tensor[:, :FIRST] for tensor in whole]
     with Recording(first) as recording:
         own = state | dict(zip(long, first_states, strict=True))
         delta, new = update(first_grad, own, first_value, context)
@@ -52,7 +51,7 @@ def update_in_place(
     for old, key in zip(first_states, long, strict=True):
         old.copy_(new[key])
     tape = recording.tape(delta, [new[key] for key in long])
-    for rows, pieces in _pieces([tensor[:, width:] for tensor in whole]):
+    for rows, pieces in _pieces([tensor[:, FIRST:] for tensor in whole]):
         own_tape = tape.of(rows)
         for given in pieces:
             own_tape.play(given)

@@ -80,21 +80,28 @@ def scale_by_classic_factors(
         return {"row": torch.zeros_like(value[:, :, 0]), "column": torch.zeros_like(value[:, 0])}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value
         beta = 1 - context.step ** (-decay_exponent)
-        squares = grad.square().add_(per_trial(eps, value))
-        reduced = {
-            "v": lambda: squares,
-            "row": lambda: squares.mean(2),
-            "column": lambda: squares.mean(1),
-        }
-        moments = {name: average(old, reduced[name](), beta) for name, old in state.items()}
-        return grad / _v(moments).sqrt_(), moments
+        moments = averaged_squares(grad, state, eps, beta)
+        root = _v(moments).sqrt_()
+        return torch.div(grad, root, out=root), moments
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         del value
         return adaptive_lr(block_means(_v(state), context.role), 0.0, context)
 
     return Optimizer(init, update, effective_lr=effective_lr)
+
+
+def averaged_squares(grad: Tensor, moments: State, eps: PerTrial, beta: PerTrial) -> State:
+    """The second averages that there are, with the gradient's."""
+    squares = grad.square().add_(per_trial(eps, grad))
+    reduced = {
+        "v": lambda: squares,
+        "row": lambda: squares.mean(2),
+        "column": lambda: squares.mean(1),
+    }
+    return {name: average(old, reduced[name](), beta) for name, old in moments.items()}
 
 
 def _v(moments: State) -> Tensor:

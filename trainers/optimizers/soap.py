@@ -153,8 +153,9 @@ def _turn(state: State, sides: tuple[str, ...]) -> State:
         if side not in sides:
             continue
         gram, basis = state[side], state[f"{side}_basis"]
-        order = ((gram @ basis) * basis).sum(1).argsort(dim=1, descending=True)
-        basis = basis.gather(2, order[:, None].expand_as(basis))
-        bases[f"{side}_basis"] = orthonormal(gram @ basis)
+        turned = gram @ basis
+        order = (turned * basis).sum(1).argsort(dim=1, descending=True)
+        turned = turned.gather(2, order[:, None].expand_as(turned))
+        bases[f"{side}_basis"] = orthonormal(turned)
         v = v.gather(axis, (order[:, :, None] if axis == 1 else order[:, None]).expand_as(v))
     return state | bases | {"m": _rotate(plain, bases, sides), "v": v}
