@@ -19,7 +19,7 @@ import json
 import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,11 @@ class Stack:
         self.size = size
         self.largest = 4 * max(torch.Size(shape).numel() for shape in shapes.values())
 
+    def tensors_of_states(self) -> Iterator[Tensor]:
+        """What an update may replace by new tensors."""
+        for state in self._states.values():
+            yield from state.values()
+
     def skip(self, steps: int) -> None:
         """Counts steps that are not taken."""
         self._step += steps
@@ -151,13 +156,18 @@ def seconds(updates: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str,
 
 
 class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes of the storages made while it is on and not yet freed, and their highest number."""
+    """Bytes held now and at most while it is on, beyond those that were when it began.
 
-    def __init__(self) -> None:
+    Of the tensors that were there before it has to know those that may be freed.
+    """
+
+    def __init__(self, held: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
-        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self._known: set[int] = set()
+        for tensor in held:
+            self._follow(tensor.untyped_storage())
+        self.now = self.peak = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -204,7 +214,7 @@ def measure(name: str, scale: str, repeats: int) -> dict[str, Any]:
     for key in ("peer", "undecayed", "fused"):
         if f"{key}_ms" in row:
             row[f"ratio_{key}"] = row["ms"] / row[f"{key}_ms"]
-    with Live() as live:
+    with Live(alone.tensors_of_states()) as live:
         alone.update()
     row["peak_bytes"], row["largest_tensor_bytes"] = live.peak, alone.largest
     return row

@@ -79,7 +79,7 @@ def guarded(decompose: Callable[[Tensor], Parts], matrix: Tensor) -> Parts:
     except LinAlgError:
         parts = _one_by_one(decompose, safe)
     return tuple(
-        torch.where(sound.view(-1, *[1] * (part.dim() - 1)), part, torch.nan) for part in parts
+        part.masked_fill_(~sound.view(-1, *[1] * (part.dim() - 1)), torch.nan) for part in parts
     )
 
 
