@@ -215,7 +215,8 @@ def measure(name: str, scale: str, repeats: int) -> dict[str, Any]:
         if f"{key}_ms" in row:
             row[f"ratio_{key}"] = row["ms"] / row[f"{key}_ms"]
     with Live(alone.tensors_of_states()) as live:
-        alone.update()
+        for _ in range(1 if period is None else period.default):
+            alone.update()
     row["peak_bytes"], row["largest_tensor_bytes"] = live.peak, alone.largest
     return row
 
