@@ -86,21 +86,25 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def tape(self, delta: Tensor, states: Sequence[Tensor]) -> Tape:
         """What was recorded, as a change of the given: the value, its states and more.
 
-        `delta` is added to the value, `states` replace those given, in their order.
+        `delta` is added to the value, `states` replace those given, in their order. Raises
+        ValueError if one of them was made in another way than by single operations on pieces.
         """
-        new = [self._numbers[id(tensor)] for tensor in states]
+        delta_number, *new = [self._number_of(tensor) for tensor in (delta, *states)]
         pairs = tuple((old, number) for old, number in enumerate(new, 1) if old != number)
-        tape = Tape(
-            tuple(self._operations), len(self._pieces), ((0, self._numbers[id(delta)]),), pairs
-        )
+        tape = Tape(tuple(self._operations), len(self._pieces), ((0, delta_number),), pairs)
         for pair in pairs:
             tape = _written_over(tape, *pair)
         return _forgetting(tape, len(states) + 2)
 
+    def _number_of(self, tensor: Tensor) -> int:
+        if id(tensor) not in self._numbers:
+            raise _broken("its update", "returns what was not made of pieces")
+        return self._numbers[id(tensor)]
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Runs an operation."""
+        """Runs an operation; raises ValueError if it cannot be done again to another piece."""
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         places = tuple(
@@ -110,13 +114,14 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         )
         if not places:
             return result
-        assert result.shape == self._pieces[0].shape, f"{func} does not treat each element alone"
+        if not isinstance(result, Tensor) or result.shape != self._pieces[0].shape:
+            raise _broken(func, "makes something else of a piece")
         numbered = dict(places)
         constants = tuple(
-            None if position in numbered else _kept(argument)
+            None if position in numbered else _kept(func, argument)
             for position, argument in enumerate(args)
         )
-        others = {key: _kept(argument) for key, argument in kwargs.items() if key != "out"}
+        others = {key: _kept(func, argument) for key, argument in kwargs.items() if key != "out"}
         out = self._numbers[id(kwargs["out"])] if "out" in kwargs else None
         operation = Operation(func, constants, others, places, out, self._number(result))
         self._operations.append(operation)
@@ -130,13 +135,20 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._numbers[id(result)]
 
 
-def _kept(argument: Any) -> Any:
+def _kept(call: OpOverload, argument: Any) -> Any:
     """A per-trial argument as it is now, whatever is done to it in place later."""
     if not isinstance(argument, Tensor):
         return argument
-    per_trial = argument.numel() == 1 or argument.shape[1:] == (1,)
-    assert per_trial, "neither a piece nor per-trial"
+    if argument.numel() != 1 and argument.shape[1:] != (1,):
+        raise _broken(call, "takes what is neither a piece nor per-trial")
     return argument.clone()
+
+
+def _broken(call: object, what: str) -> ValueError:
+    """Of an optimizer that may not be built in."""
+    return ValueError(
+        f"an `elementwise` optimizer must treat each number of a parameter alone, but {call} {what}"
+    )
 
 
 def _of(rows: slice, operation: Operation) -> Operation:

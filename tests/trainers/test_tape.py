@@ -112,11 +112,19 @@ def test_per_trial_arithmetic_is_not_recorded() -> None:
 
 def test_what_mixes_pieces_with_other_tensors_of_their_size_is_refused() -> None:
     given = pieces(8)
-    with pytest.raises(AssertionError, match="neither a piece nor per-trial"), Recording(given):
+    with pytest.raises(ValueError, match="neither a piece nor per-trial"), Recording(given):
         given[0] + torch.ones(8)
+
+
+def test_what_comes_from_elsewhere_is_refused() -> None:
+    given = pieces(8)
+    with Recording(given) as recording:
+        both = torch.stack([given[0], given[1]]).sum(0)
+    with pytest.raises(ValueError, match="must treat each number"):
+        recording.tape(both, [given[1]])
 
 
 def test_what_reduces_a_piece_is_refused() -> None:
     given = pieces(8)
-    with pytest.raises(AssertionError, match="does not treat each element alone"), Recording(given):
+    with pytest.raises(ValueError, match="makes something else of a piece"), Recording(given):
         given[0].mean(1, keepdim=True)
