@@ -138,8 +138,16 @@ def _origin_refusal(headers: Headers) -> Iterator[tuple[Kind, str]]:
     if site is not None:
         if site not in ("same-origin", "none"):
             yield FOREIGN_ORIGIN, f"Sec-Fetch-Site is {site!r}; allowed: same-origin, none"
-    elif origin is not None and urlsplit(origin).netloc.lower() != headers["host"].lower():
+    elif origin is not None and _authority(origin) != headers["host"].lower():
         yield FOREIGN_ORIGIN, f"Origin is {origin!r}, but the Host is {headers['host']!r}"
+
+
+def _authority(origin: str) -> str:
+    """Host and port of an origin; nothing of one that is no address, which then equals no host."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _media_type_refusal(headers: Headers) -> Iterator[tuple[Kind, str]]:

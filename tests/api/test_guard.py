@@ -41,6 +41,7 @@ def test_every_route_refuses_a_foreign_host(client: TestClient) -> None:
         {"origin": "http://evil.example"},
         {"origin": "http://127.0.0.1:9999"},
         {"origin": "null"},
+        {"origin": "http://[::1"},
     ],
     ids=str,
 )
