@@ -19,6 +19,9 @@ from trainers.config import ARCHITECTURES, SCALES, DataConfig, Hyperparameter, O
 Path = tuple[str | int, ...]
 """Where in the body something stands."""
 
+LARGEST_BOUND = 1e300
+"""Of a generated grid: between larger ends, differences and rounded values are infinite."""
+
 
 def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
     """Raise `InvalidRequest` with everything that is wrong, if anything is."""
@@ -207,6 +210,11 @@ def _bounds(spec: SweepSpec) -> Iterator[Problem]:
     if low is None or high is None:
         return
     for key, value in (("low", low), ("high", high)):
+        if abs(value) > LARGEST_BOUND:
+            yield Problem(
+                pointer("axis", key),
+                f"`|{key}| <= {LARGEST_BOUND:g}` must hold, but got {key}={value:g}",
+            )
         if scale == "log" and value <= 0:
             yield Problem(
                 pointer("axis", key),

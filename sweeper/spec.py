@@ -128,21 +128,24 @@ def _merged(problems: Any) -> list[Problem]:
     return list(found.values())
 
 
-_KINDS = ("float", "bool", "Tie", "constrained-str", "str", "function-before", "overrides")
-
-
 def _problem(detail: ErrorDetails) -> Problem:
-    path = [part for part in detail["loc"] if not str(part).startswith(_KINDS)]
-    if detail["loc"] and _is_setting(detail["loc"]):
-        path = path[: path.index("base") + 2] if "base" in path else path[:3]
-        return Problem(pointer(*path), f"{_setting_rule()}, but got {_shown(detail)}")
+    path = detail["loc"]
+    if setting := _setting(path):
+        return Problem(pointer(*setting), f"{_setting_rule()}, but got {_shown(detail)}")
     return Problem(pointer(*path), _message(detail))
 
 
-def _is_setting(path: tuple[str | int, ...]) -> bool:
-    return (path[0] == "base" and len(path) > 1) or (
-        path[0] == "optimizers" and "overrides" in path
-    )
+def _setting(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The place of the setting that a path of the validator leads into; empty if into none.
+
+    Behind the setting's name the path goes on with the kinds it could have been.
+    """
+    match path:
+        case ("base", name, *_):
+            return ("base", name)
+        case ("optimizers", int(i), "overrides", name, *_):
+            return ("optimizers", i, name)
+    return ()
 
 
 def _setting_rule() -> str:
@@ -164,6 +167,10 @@ def _message(detail: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "finite_number":
         return f"a finite number is needed, but got {_shown(detail)}"
+    if kind in ("model_type", "dict_type"):
+        return f"an object is needed, but got {_shown(detail)}"
+    if kind == "too_short":
+        return f"must have at least {context['min_length']} item, but got {_shown(detail)}"
     if kind == "literal_error":
         return f"must be one of {context['expected']}, but got {_shown(detail)}"
     if kind == "string_pattern_mismatch":
