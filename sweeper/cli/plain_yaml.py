@@ -18,7 +18,16 @@ NUMBER = re.compile(
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 wants a dot in every float and a sign in its exponent, and reads dates."""
+    """YAML 1.1 wants a dot in every float and a sign in its exponent, and reads dates.
+
+    Of equal keys it takes the last, although YAML wants them unique (section 3.2.1.1 of 1.2.2).
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for twice in (name for i, name in enumerate(names) if name in names[:i]):
+            raise ValueError(f"key {twice!r} occurs twice in one mapping")
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {

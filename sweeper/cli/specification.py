@@ -80,12 +80,25 @@ def _parse(text: str, source: str) -> dict[str, Any]:
 
     # JSON first: YAML is slow to read, and refuses tabs where JSON may have them.
     try:
-        body = json.loads(text)
+        body = json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError:
         try:
             body = load(text)
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UsageError(f"{source} is neither JSON nor YAML: {error}") from None
+    # JSON, but nested too deeply, with too many digits in a number, or with a key twice.
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"cannot read {source}: {error}") from None
     if not isinstance(body, dict):
         raise UsageError(f"{source} must hold one sweep, but got {type(body).__name__}")
     return body
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; ValueError where the last of equal keys would silently win."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key {key!r} occurs twice in one object")
+        found[key] = value
+    return found

@@ -100,7 +100,13 @@ def test_no_service_is_one_line_and_exit_5(tmp_path: Path, free_port: int) -> No
         ("[1, 2]", "must hold one sweep, but got list"),
         ("{broken: [", "neither JSON nor YAML"),
         ('{"axis": {"values": [NaN]}}', "no NaN"),
+        ('{"seeds": [' + "1" * 5000 + "]}", "4300 digits"),
+        ("[" * 100_000, "recursion"),
+        ("a: " + "[" * 10_000, "recursion"),
+        ('{"base": {"steps": 5, "steps": 6}}', "key 'steps' occurs twice"),
+        ("base: {steps: 5}\nname: x\nbase: {lr: 1}\n", "key 'base' occurs twice"),
     ],
+    ids=["list", "broken", "NaN", "digits", "deep", "deep YAML", "twice", "twice in YAML"],
 )
 def test_a_bad_file_is_one_line_and_exit_2(
     text: str, part: str, tmp_path: Path, free_port: int
@@ -232,6 +238,11 @@ def test_a_missing_file_of_optimizers_is_a_usage_error(
 def test_yaml_has_the_scalars_of_json(text: str, value: object) -> None:
     found = plain_yaml.load(f"value: [{text}]")["value"][0]
     assert (found, type(found)) == (value, type(value))
+
+
+def test_yaml_may_replace_what_it_merges() -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n"
+    assert plain_yaml.load(text)["b"] == {"x": 1, "y": 3}
 
 
 def test_a_base_that_is_no_mapping_is_left_to_the_service(tmp_path: Path) -> None:
