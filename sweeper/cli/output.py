@@ -28,6 +28,7 @@ _CODES: Mapping[type[SweeperError], int] = {
     Unavailable: UNREACHABLE,
     Unreachable: UNREACHABLE,
 }
+PIPED_WIDTH = 500
 _BAD_REQUESTS = frozenset({400, 413, 415, 422})
 
 
@@ -55,10 +56,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    # Piped output must not be cut at 80 columns.
-    width = None if console.is_terminal else 500
-    console.print(table, width=width)
+    # Piped output must not be broken at 80 columns.
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    Console(highlight=False, markup=False, width=width).print(table)
 
 
 def number(value: float | None, digits: int = 4) -> str:

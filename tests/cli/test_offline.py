@@ -305,6 +305,11 @@ def _sweep(**points: int) -> dict[str, object]:
     return {"points": dict.fromkeys(states, 0) | {"total": 10} | points}
 
 
+def test_a_table_in_a_pipe_has_a_line_per_row(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_table(("a", "b"), [("x" * 100, "y" * 100)])
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_counts_leave_out_what_there_is_none_of() -> None:
     assert counts(_sweep(done=3, pending=7)) == "3 done, 7 pending of 10 points"
     assert "2 of them diverged" in counts(_sweep(done=10, diverged=2))
