@@ -88,7 +88,8 @@ class Client:
 
     Every request has a time-out. What is safe to repeat (reads, and submissions, which carry a
     key of their own) is repeated while the service cannot be reached or says "not now". Errors
-    are those of `sweeper.errors`, `Unreachable`, and `Refused` for anything else.
+    are those of `sweeper.errors`, `Unreachable`, and `Refused` for anything else. Raises ValueError
+    for an address that is none.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Client:
         headers = {"accept": "application/json"}
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
+        _check_address(url)
         self.url = url.rstrip("/")
         self._retries = retries or Retries()
         # A proxy of the environment has no business between a user and a loopback service.
@@ -228,7 +230,7 @@ class Client:
 
     def health(self) -> Json:
         """Whether the process answers, and its version."""
-        return dict(self._read("/healthz").json())
+        return _object(self._read("/healthz"))
 
     def past_events(self, sweep_id: str, *, after: int = 0) -> list[Json]:
         """What has happened to a sweep so far; `events` also waits for more."""
@@ -290,10 +292,10 @@ class Client:
             content=content,
             headers={"content-type": "application/json", **headers},
         )
-        return dict(self._send(request).json())
+        return _object(self._send(request))
 
     def _get(self, path: str, **query: Any) -> Json:
-        return dict(self._read(f"/api/v1/{path}", **query).json())
+        return _object(self._read(f"/api/v1/{path}", **query))
 
     def _items(self, path: str, **query: str) -> list[Json]:
         """Everything of a list, or of a list in pages."""
@@ -333,7 +335,31 @@ class Client:
 
 
 def _path(kind: str, opaque_id: str) -> str:
+    # Without an id the path would be that of the list.
+    if not opaque_id:
+        raise NotFound(f"there is none of the {kind} with the empty id ''")
     return f"{kind}/{quote(opaque_id, safe='')}"
+
+
+def _check_address(url: str) -> None:
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise ValueError(f"the address of a service is needed, but got {url!r}: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(
+            f"an address begins with http:// or https:// and names a host, but got {url!r}"
+        )
+
+
+def _object(answer: httpx2.Response) -> Json:
+    """The JSON object of an answer; `Refused` for what only another server would say."""
+    try:
+        return dict(answer.json())
+    except ValueError:
+        kind = answer.headers.get("content-type", "no content-type")
+        detail = f"{answer.url} answers {answer.status_code} with {kind}, as no sweeper does"
+        raise Refused({"status": answer.status_code, "detail": detail}) from None
 
 
 def _raise_for_problem(answer: httpx2.Response) -> None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -148,6 +148,26 @@ def test_a_refusal_is_not_repeated() -> None:
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://[::1", ""])
+def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        Client(url)
+
+
+def test_another_server_is_not_taken_for_the_service() -> None:
+    with (
+        _answering([(200, "<html>")]) as (url, _),
+        Client(url) as client,
+        pytest.raises(Refused, match="as no sweeper does"),
+    ):
+        client.sweep("a")
+
+
+def test_no_id_is_the_id_of_nothing() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(NotFound, match="empty id"):
+        client.sweep("")
+
+
 def test_what_json_cannot_hold_is_an_invalid_request() -> None:
     with Client("http://127.0.0.1:9") as client, pytest.raises(InvalidRequest, match="type date"):
         client.preview({"name": date(2026, 1, 1)})
@@ -189,7 +209,7 @@ def test_the_client_is_light() -> None:
 
 @contextmanager
 def _answering(
-    answers: list[tuple[int, Json]],
+    answers: Sequence[tuple[int, Json | str]],
 ) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """A server that gives these answers, one each; and the headers of the requests it got."""
     seen: list[dict[str, str]] = []
@@ -200,7 +220,7 @@ def _answering(
             seen.append({name.lower(): value for name, value in self.headers.items()})
             self.rfile.read(int(self.headers.get("content-length", 0)))
             status, body = next(left)
-            text = json.dumps(body).encode()
+            text = (body if isinstance(body, str) else json.dumps(body)).encode()
             self.send_response(status)
             self.send_header("content-type", "application/problem+json")
             self.send_header("content-length", str(len(text)))

@@ -10,7 +10,7 @@ import typer
 
 from sweeper.cli import home, options, progress
 from sweeper.cli import specification as given
-from sweeper.cli.output import FAILURES, number, print_json, print_table, say
+from sweeper.cli.output import FAILURES, UsageError, number, print_json, print_table, say
 from sweeper.client import Client, Json, Retries
 from sweeper.errors import NotFound
 
@@ -21,7 +21,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would 
 @contextmanager
 def connected(data: Path, url: str | None, key: str | None) -> Iterator[Client]:
     """A client of the service that was named, or that serves the home folder."""
-    with Client(home.service_url(data, url), key=key, retries=Retries(attempts=3)) as client:
+    try:
+        opened = Client(home.service_url(data, url), key=key, retries=Retries(attempts=3))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    with opened as client:
         yield client
 
 

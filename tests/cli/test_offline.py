@@ -94,6 +94,13 @@ def test_no_service_is_one_line_and_exit_5(tmp_path: Path, free_port: int) -> No
     assert "sweeper serve" in _only_line(shown)
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://[::1"])
+def test_an_address_that_is_none_is_one_line_and_exit_2(url: str, tmp_path: Path) -> None:
+    shown = run_sweeper("ls", "--url", url, cwd=tmp_path)
+    assert shown.returncode == output.USAGE
+    assert repr(url) in _only_line(shown)
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [
