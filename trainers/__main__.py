@@ -51,7 +51,12 @@ object: first the metrics of each metric step, at the end one "result" per membe
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is 0, 2 for bad input, or 130 after Ctrl-C."""
-    given = _parser().parse_args(arguments)
+    try:
+        parser = _parser()
+    # Options come from plug-ins too: one may be unreadable, or have a name of ours.
+    except (ValueError, argparse.ArgumentError) as error:
+        return _refused(error)
+    given = parser.parse_args(arguments)
     try:
         if given.threads < 1:
             raise ValueError(f"threads >= 1 must hold, but got threads={given.threads}")
@@ -59,14 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         configs = _configs(given)
         run = start(configs, data_dir=given.data_dir, device=given.device)
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"python -m trainers: {str(error).splitlines()[0]}", file=sys.stderr)
-        return 2
+        return _refused(error)
     try:
         _train(run, as_json=given.json)
     except KeyboardInterrupt:
         return 130
     _report(run, configs, as_json=given.json)
     return 0
+
+
+def _refused(error: Exception) -> int:
+    print(f"python -m trainers: {str(error).splitlines()[0]}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -99,6 +99,37 @@ def test_bad_input_is_one_line_and_exit_code_two(
     assert BAD[arguments] in line
 
 
+HAS_A_NAME_OF_OURS = """
+from typing import Annotated
+from trainers.config import Hyperparameter
+from trainers.functions import TrainingFunction
+
+def train(*, steps, seed, threads: Annotated[float, Hyperparameter(default=1.0)] = 1.0):
+    yield steps, {}
+
+TRAINERS = {"train": TrainingFunction(train, "", "")}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "words"), [(None, "which cannot be read"), (HAS_A_NAME_OF_OURS, "--threads")]
+)
+def test_a_plug_in_that_cannot_be_used_is_one_line(
+    source: str | None,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "mine.py"
+    if source is not None:
+        file.write_text(source)
+    monkeypatch.setenv("SWEEPER_PLUGINS", str(file))
+    assert run(tmp_path) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
 def test_an_unwritable_folder_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
