@@ -58,7 +58,8 @@ class Stability:
     """What a curve says in numbers; None with a reason for what it cannot say."""
 
     best_value: float | None
-    """Lowest mean among the values whose seeds are all finite."""
+    """Where the lowest mean is, among the values whose seeds are all finite; None where all values
+    share their trials, so that none is better than another."""
     best_loss: float | None
     best_reason: str | None
     optimum_value: float | None
@@ -96,9 +97,9 @@ def stability(curve: Curve, tolerance: float = 0.05) -> Stability:
     window = _sensitivity(curve)
     edge = None if best is None else _edge(curve, best)
     return Stability(
-        best_value=None if best is None else curve.values[best],
+        best_value=curve.values[best] if best is not None and not curve.inert else None,
         best_loss=None if best is None else curve.loss_mean[best],
-        best_reason=nothing,
+        best_reason=nothing or (_INERT if curve.inert else None),
         optimum_value=optimum.value,
         optimum_loss=optimum.loss,
         optimum_reason=nothing or optimum.reason,

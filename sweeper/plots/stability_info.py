@@ -244,7 +244,7 @@ def _to_diverged(
 
 
 def _best_mark(curve: Curve, numbers: Stability, mean: Sequence[Mark | None]) -> Mark | None:
-    if numbers.best_value is None or curve.inert:
+    if numbers.best_value is None:
         return None
     best = mean[curve.values.index(numbers.best_value)]
     assert best is not None, numbers.best_value

@@ -146,6 +146,8 @@ def test_a_parameter_without_effect_has_no_optimum(values: list[float]) -> None:
     result = stability(curve)
     assert curve.inert
     assert (result.best_loss, result.sensitivity) == (3.0, 0.0)
+    assert result.best_value is None
+    assert result.best_reason == result.optimum_reason
     assert not result.optimum_at_edge
     assert result.optimum_value is result.basin_width is None
     assert "no effect" in str(result.optimum_reason)
