@@ -162,6 +162,8 @@ def _optimum(curve: Curve, best: int) -> Optimum:
         return Optimum(
             reason=f"a value beside the best one has no place on a {curve.axis_scale} axis"
         )
+    if len(set(places)) < len(places):
+        return Optimum(reason="values beside the best one coincide on the axis")
     bottom = _parabola_bottom(
         [place for place in places if place is not None],
         [loss for i in around if (loss := curve.loss_mean[i]) is not None],

@@ -95,6 +95,17 @@ def test_no_interpolated_optimum(losses: list[Loss], reason: str) -> None:
     assert result.optimum_reason == reason
 
 
+@pytest.mark.parametrize(
+    ("axis_scale", "values"),
+    [("log", [1e-30, math.nextafter(1e-30, 1), 1e-3]), ("one_minus_log", [0.0, 1e-17, 0.9])],
+)
+def test_values_too_close_for_a_parabola(axis_scale: str, values: list[float]) -> None:
+    result = numbers(one_seed(values, [3.2, 3.0, 3.1]), axis_scale=axis_scale)
+    assert result.best_value == values[1]
+    assert result.optimum_value is None
+    assert "coincide" in str(result.optimum_reason)
+
+
 def test_zero_on_a_log_axis_is_a_value_without_a_place() -> None:
     values = [0.0, 1e-4, 1e-3, 1e-2]
     beside = numbers(one_seed(values, [3.2, 3.0, 3.1, 3.5]))
