@@ -63,16 +63,16 @@ def figure(metrics: "pd.DataFrame", *, options: EffectiveLrOptions | None = None
     curves = effective_lr_info(metrics)
     fig = go.Figure(layout=style.base_layout(chosen.theme))
     for i, curve in enumerate(curves):
-        color = style.series_style(theme, i).color
+        look = style.series_style(theme, i)
         if curve.role == SPREAD_ROLE:
-            _add_spread(fig, curve, color)
+            _add_spread(fig, curve, look.color)
         fig.add_trace(
             go.Scatter(
                 x=list(curve.steps),
                 y=curve.at(MEDIAN),
                 name=curve.role.replace("_", " "),
                 mode="lines",
-                line={"color": color, "width": 2},
+                line={"color": look.color, "width": 2, "dash": look.dash},
                 hovertemplate="step %{x}<br>median %{y:.3g}<extra>%{fullData.name}</extra>",
             )
         )

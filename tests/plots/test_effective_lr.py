@@ -32,6 +32,14 @@ def test_a_line_per_role_and_bands_for_the_logits() -> None:
     assert plain["layout"]["title"]["text"] == "&lt;x&gt;"
 
 
+def test_more_roles_than_colours_are_told_apart_by_their_dashes() -> None:
+    table = {f"role {i}": [1.0] * 7 for i in range(8)}
+    metrics = METRICS.iloc[:1].assign(detail=json.dumps(table))
+    lines = [trace.line for trace in figure(metrics).data]
+    assert lines[0].color == lines[7].color
+    assert len({(line.color, line.dash) for line in lines}) == 8
+
+
 def test_an_optimizer_that_is_not_adaptive_has_a_note() -> None:
     (note,) = figure(METRICS.iloc[2:]).layout.annotations
     assert note.text.startswith("no effective learning rates")
