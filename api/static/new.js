@@ -344,13 +344,15 @@ async function start() {
   if (query.has("from")) {
     const answer = await fetch(`/api/v1/sweeps/${encodeURIComponent(query.get("from"))}`);
     if (answer.ok) return take((await answer.json()).spec);
+    byId("preset-summary").textContent = `There is no sweep ${query.get("from")} to start from.`;
   }
   const preset = query.get("preset");
   if (preset in given.presets) {
     byId("preset").value = preset;
     return take(given.presets[preset]);
   }
-  if ([...query.keys()].length) restore(query);
+  // A form that was remembered always has its hyperparameter.
+  if (query.has("parameter")) restore(query);
   else {
     field("o.adamw").checked = true;
     boxes("scales")[0].checked = true;

@@ -135,6 +135,15 @@ def test_a_sweep_with_more_than_the_form_shows_is_sent_as_it_stands(visit: Visit
     page.request.post(f"/api/v1/sweeps/{second}/cancel")
 
 
+def test_a_template_that_is_gone_leaves_the_form_as_new(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new?from=gone")
+    expect(page.locator("#preset-summary")).to_contain_text("no sweep gone")
+    expect(page.locator("#p-points")).to_have_text("7")
+    expect(page.locator(".error-text:not(#general-error)")).to_have_count(0)
+    visit.complaints[:] = [c for c in visit.complaints if "404" not in c]
+
+
 @pytest.mark.parametrize("preset", ["demo", "lr", "momentum", "eps", "weight_decay"])
 def test_a_preset_fills_the_form(visit: Visit, preset: str) -> None:
     page = visit.page
