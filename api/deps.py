@@ -40,6 +40,10 @@ Cursor = Annotated[
 Search = Annotated[
     str, Query(max_length=120, pattern=r"^[^\x00]*$", description="part of a name, without NUL")
 ]
+Tolerance = Annotated[
+    float,
+    Query(gt=0, le=10, allow_inf_nan=False, description="depth of the basins, in nats"),
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -195,16 +195,20 @@ class Service:
         numbers = tuple(stability(curve, tolerance) for curve in curves)
         return CurvesView(sweep=sweep, curves=curves, stabilities=numbers)
 
-    def figure(self, sweep_id: str, options: StabilityOptions | None = None) -> str:
+    def figure(
+        self, sweep_id: str, options: StabilityOptions | None = None, tolerance: float = 0.05
+    ) -> str:
         """The stability figure of a sweep, as the JSON that `Plotly.react` draws."""
-        return plots.to_json(self._figure(sweep_id, options))
+        return plots.to_json(self._figure(sweep_id, options, tolerance))
 
     def figure_page(self, sweep_id: str, options: StabilityOptions | None = None) -> str:
         """The same figure as an HTML page that needs nothing else."""
         return plots.html(self._figure(sweep_id, options), title=self.sweep(sweep_id).name)
 
-    def _figure(self, sweep_id: str, options: StabilityOptions | None) -> Any:
-        view = self.curves(sweep_id)
+    def _figure(
+        self, sweep_id: str, options: StabilityOptions | None, tolerance: float = 0.05
+    ) -> Any:
+        view = self.curves(sweep_id, tolerance)
         chosen = options or StabilityOptions(title=view.sweep.name)
         return plots.FIGURES["stability"](view.curves, view.stabilities, options=chosen)
 

@@ -1,12 +1,10 @@
 """The routes of the pages: read, fill a context, render."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from api.deps import Cursor, Search, ServiceDep, SweepId, TrialId
+from api.deps import Cursor, Search, ServiceDep, SweepId, Tolerance, TrialId
 from api.health import Check, readiness
 from api.pages import build, form
 from api.pages.contexts import ListPage, RoutesPage
@@ -50,7 +48,7 @@ def sweep(
     service: ServiceDep,
     request: Request,
     sweep_id: SweepId,
-    tolerance: Annotated[float, Query(gt=0, le=10, allow_inf_nan=False)] = 0.05,
+    tolerance: Tolerance = 0.05,
 ) -> HTMLResponse:
     """One sweep, live."""
     view = service.curves(sweep_id, tolerance)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.deps import ServiceDep, SweepId, TrialId
+from api.deps import ServiceDep, SweepId, Tolerance, TrialId
 from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
@@ -31,10 +31,12 @@ def figure(
     seeds: Part = True,
     intervals: Part = True,
     diverged: Part = True,
+    tolerance: Tolerance = 0.05,
 ) -> Response:
     """Final loss against the swept hyperparameter: `plotly.graph_objects.Figure(answer)`."""
     options = StabilityOptions(theme=theme, seeds=seeds, intervals=intervals, diverged=diverged)
-    return Response(service.figure(sweep_id, options), media_type="application/json")
+    drawn = service.figure(sweep_id, options, tolerance)
+    return Response(drawn, media_type="application/json")
 
 
 @router.get(

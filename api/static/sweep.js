@@ -22,6 +22,7 @@ const hidden = () => new Set(query().getAll("hide"));
 function address(theme) {
   const asked = new URLSearchParams({ theme });
   for (const box of parts) if (!box.checked) asked.set(box.dataset.part, "false");
+  if (query().get("tolerance")) asked.set("tolerance", query().get("tolerance"));
   return `${api}/figure?${asked}`;
 }
 
@@ -131,7 +132,7 @@ document.addEventListener("click", async (event) => {
 document.querySelector("[data-keep]").addEventListener("submit", (event) => {
   event.preventDefault();
   remember("tolerance", new FormData(event.target).get("tolerance"));
-  refresh();
+  update();
 });
 
 rememberFolds();

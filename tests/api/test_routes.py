@@ -173,6 +173,18 @@ def test_figures_are_plotly_json(
     assert dark["layout"]["meta"]["theme"] == "dark"
 
 
+def test_the_figure_shows_the_basins_that_are_asked_for(
+    client: TestClient, store: Store, sweep_id: str
+) -> None:
+    played.finish_all(store)
+    path = f"/api/v1/sweeps/{sweep_id}/figure"
+    usual, broad = (client.get(path + query).json() for query in ("", "?tolerance=0.5"))
+    said = [figure["layout"]["title"]["subtitle"]["text"] for figure in (usual, broad)]
+    assert "within 0.05 nats" in said[0]
+    assert "within 0.5 nats" in said[1]
+    assert client.get(path + "?tolerance=0").status_code == 422
+
+
 def test_a_trial_has_a_figure_of_its_effective_learning_rates(
     client: TestClient, sweep_id: str
 ) -> None:

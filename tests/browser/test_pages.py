@@ -43,6 +43,13 @@ def test_a_sweep_from_the_form_to_its_curve(visit: Visit) -> None:
     points = page.locator("#figure .scatterlayer .trace .points path.point")
     expect(points.first).to_be_visible()
     assert points.count() >= 6
+    tolerance = page.get_by_role("spinbutton")
+    tolerance.fill("1.5")
+    tolerance.press("Enter")
+    expect(page.locator("#caption")).to_contain_text("within 1.5 nats")
+    tolerance.fill("")
+    tolerance.press("Enter")
+    assert page.url.endswith("tolerance=1.5")
     # plotly takes clicks on a layer over all marks.
     box = points.first.bounding_box()
     assert box is not None
