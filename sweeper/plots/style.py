@@ -106,7 +106,9 @@ def ticks(low: float, high: float, count: int = 6) -> tuple[float, ...]:
     power = 10 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return tuple(round(i * step, 12) for i in range(first, last + 1))
+    # The digits below the step are round-off of the product.
+    digits = 3 - math.floor(math.log10(step))
+    return tuple(round(i * step, digits) for i in range(first, last + 1))
 
 
 def base_layout(theme_name: ThemeName) -> dict[str, Any]:

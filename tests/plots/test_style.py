@@ -31,6 +31,10 @@ def test_ticks_are_round_and_within() -> None:
     assert style.ticks(2.31, 3.49) == (2.4, 2.6, 2.8, 3.0, 3.2, 3.4)
 
 
+def test_ticks_of_tiny_numbers_differ() -> None:
+    assert style.ticks(1e-15, 9e-15) == (2e-15, 4e-15, 6e-15, 8e-15)
+
+
 def test_series_differ_in_more_than_colour() -> None:
     looks = [style.series_style(style.THEMES["light"], i) for i in range(5)]
     assert len({look.symbol for look in looks}) == len({look.dash for look in looks}) == 5
