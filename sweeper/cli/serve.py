@@ -49,6 +49,7 @@ def serve(
     """
     home = homes.prepare(data)
     url = homes.database_url(home, database)
+    _check_timing()
     with homes.held(home), _signals(parent_fd), _bound(host, port, trusted_network) as bound:
         _open_once(url)
         _export(home, url, host, bound, trusted_network, allowed_host)
@@ -108,6 +109,7 @@ def dispatch(
     """
     home = homes.prepare(data)
     url = homes.database_url(home, database)
+    _check_timing()
     _open_once(url)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -175,6 +177,16 @@ def _check_plugins() -> None:
 
     try:
         optimizers.names()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _check_timing() -> None:
+    """Say what is wrong with the seconds of the dispatcher before it is started again and again."""
+    from sweeper.dispatch.messages import timing_from_environment
+
+    try:
+        timing_from_environment()
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -6,7 +6,6 @@ next one finds the running stacks in the database and has them go on from their 
 """
 
 import logging
-import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from sweeper.dispatch.bridge import Bridge
 from sweeper.dispatch.cluster import LiveCapacity, OwnCluster, cluster
 from sweeper.dispatch.control import start_control
 from sweeper.dispatch.leadership import acquire, start_beat
-from sweeper.dispatch.messages import Timing
+from sweeper.dispatch.messages import timing_from_environment
 from sweeper.dispatch.overseer import Overseer
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
@@ -71,18 +70,6 @@ def run(
         _act(store, epoch, data_dir.resolve(), stop, idle_exit, is_local=address is None)
     _log.info("the dispatcher has ended: %s", stop.reason or "nothing left to do")
     return FENCED if stop.is_fenced else ENDED
-
-
-def timing_from_environment() -> Timing:
-    """How often workers save and report, and when they count as hung."""
-    default = Timing()
-    return Timing(
-        checkpoint_s=float(os.environ.get("SWEEPER_CHECKPOINT_S", default.checkpoint_s)),
-        report_s=float(os.environ.get("SWEEPER_REPORT_S", default.report_s)),
-        progress_limit_s=float(
-            os.environ.get("SWEEPER_PROGRESS_LIMIT_S", default.progress_limit_s)
-        ),
-    )
 
 
 def _opened(store_url: str, resources: ExitStack) -> Store:

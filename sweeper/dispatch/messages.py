@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -19,6 +20,27 @@ class Timing:
     report_s: float = 1.0
     progress_limit_s: float = 600.0
     """A step that takes longer is hung; the worker ends itself."""
+
+
+def timing_from_environment(environment: Mapping[str, str] = os.environ) -> Timing:
+    """What `SWEEPER_CHECKPOINT_S` and the like say; ValueError unless it is a time above zero."""
+    given = {
+        name: _seconds(variable, environment[variable])
+        for name in ("checkpoint_s", "report_s", "progress_limit_s")
+        if (variable := f"SWEEPER_{name.upper()}") in environment
+    }
+    return Timing(**given)
+
+
+def _seconds(variable: str, text: str) -> float:
+    rule = f"{variable} > 0 must hold, in seconds, but got {text!r}"
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(rule) from None
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(rule)
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,17 @@ def test_a_missing_file_of_optimizers_is_a_usage_error(
     with pytest.raises(output.UsageError, match=r"names nowhere\.py, which cannot be read"):
         serve._open_once(f"sqlite:///{tmp_path / 'new.db'}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["often", "0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("command", [serve.serve, serve.dispatch])
+def test_seconds_that_are_none_are_a_usage_error(
+    command: Callable[..., None], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPER_CHECKPOINT_S", text)
+    with pytest.raises(output.UsageError, match=f"SWEEPER_CHECKPOINT_S > 0 .* got '{text}'"):
+        command(data=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
 
 @pytest.mark.parametrize(
