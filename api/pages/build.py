@@ -154,7 +154,8 @@ def _actions(sweep: SweepRecord) -> list[str]:
     if sweep.state not in ENDED:
         found.append("resume" if sweep.intent is Intent.PAUSED else "pause")
     lost = sweep.counts.get(TrialState.FAILED, 0) + sweep.counts.get(TrialState.CANCELLED, 0)
-    if lost:
+    # It also brings a cancelled sweep back, whose points may all be done or wanted by others.
+    if lost or sweep.intent is Intent.CANCELLED:
         found.append("retry")
     if sweep.state not in ENDED:
         found.append("cancel")

@@ -141,6 +141,16 @@ def test_the_request_of_a_sweep_can_be_sent_again(client: TestClient, sweep_id: 
     assert ast.literal_eval(assigned) == SPEC
 
 
+def test_a_cancelled_sweep_can_be_brought_back_though_nothing_of_it_was_lost(
+    client: TestClient, store: Store, sweep_id: str
+) -> None:
+    played.finish_all(store)
+    client.post(f"/api/v1/sweeps/{sweep_id}/cancel")
+    assert 'data-action="retry"' in client.get(f"/sweeps/{sweep_id}").text
+    client.post(f"/api/v1/sweeps/{sweep_id}/retry")
+    assert 'data-action="retry"' not in client.get(f"/sweeps/{sweep_id}").text
+
+
 def test_a_failed_trial_tells_its_reason(client: TestClient, store: Store, sweep_id: str) -> None:
     epoch = store.queue.take_over(store.queue.dispatcher(), played.OWNER)
     claimed = played.claim(store, epoch, most=1)
