@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, text, update
 
-from sweeper.storage.events import Draft, sweeps_of, write_events
+from sweeper.storage.events import Draft, counts_by_sweep, write_events
 from sweeper.storage.idempotency import upsert
 from sweeper.storage.ownership import fence, hold
 from sweeper.storage.records import Claim, EventKind, FreeTrial, Member
@@ -135,13 +135,17 @@ def start(connection: Connection, claim: Claim, *, tune_trial_id: str, host: str
         return True
     connection.execute(update(stack).where(stack.c.id == claim.stack_id).values(started=True))
     live = [member.trial_id for member in claim.members if member.live]
-    draft = Draft(
-        sweeps=sweeps_of(connection, live),
-        kind=EventKind.STARTED,
-        message=f"{len(live)} trials started on {host}",
-        data={"stack": claim.stack_id, "attempt": claim.attempt, "host": host, "pid": pid},
-    )
-    write_events(connection, [draft])
+    drafts = [
+        Draft(
+            sweeps=[sweep_id],
+            kind=EventKind.STARTED,
+            # A stack may hold trials of other sweeps too.
+            message=f"{count} {'trial' if count == 1 else 'trials'} started on {host}",
+            data={"stack": claim.stack_id, "attempt": claim.attempt, "host": host, "pid": pid},
+        )
+        for sweep_id, count in counts_by_sweep(connection, live)
+    ]
+    write_events(connection, drafts)
     return True
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy import text as sql
 
 from sweeper.storage.records import EventKind
@@ -44,6 +44,16 @@ def write_events(connection: Connection, drafts: Iterable[Draft]) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     connection.execute(insert(event), rows)
+
+
+def counts_by_sweep(connection: Connection, trial_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Keys of the sweeps with points on the trials, ascending, and on how many of them."""
+    found = connection.execute(
+        select(point.c.sweep_id, func.count(point.c.trial_id.distinct()))
+        .where(point.c.trial_id.in_(trial_ids))
+        .group_by(point.c.sweep_id)
+    )
+    return sorted((sweep_id, count) for sweep_id, count in found)
 
 
 def sweeps_of(connection: Connection, trial_ids: Sequence[int]) -> list[int]:

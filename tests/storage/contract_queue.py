@@ -72,6 +72,13 @@ class QueueContract:
         assert counts(store, made.sweep_id) == {"running": 3}
         assert store.sweeps.list(state=SweepState.RUNNING).items
 
+    def test_a_sweep_is_told_of_its_own_trials_of_a_stack(self, store: Store) -> None:
+        one = submit(store, expansion(values=(0.1,)))
+        three = submit(store, expansion(values=(0.1, 0.2, 0.3)))
+        claim_all(store, take_over(store))
+        said = [store.sweeps.events(made.sweep_id)[-1].message for made in (one, three)]
+        assert said == ["1 trial started on here", "3 trials started on here"]
+
     def test_one_result_is_accepted(self, store: Store) -> None:
         made = submit(store, expansion(values=(0.1,)))
         claim = claim_all(store, take_over(store))
