@@ -17,6 +17,8 @@ from sweeper.cli.output import BROKEN, UsageError, print_json, print_table
 
 PACKAGES = ("sweeper", "torch", "ray", "optuna", "sqlalchemy", "fastapi", "plotly", "numpy")
 
+GPU_TIMEOUT_S = 20.0
+
 # Two connections that write or checkpoint at once can corrupt a WAL database before these
 # (sqlite.org, release notes of 3.51.3).
 FIXED_SQLITE = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
@@ -57,7 +59,7 @@ def _findings(data: Path, database: str | None) -> Iterator[Finding]:
     for name in PACKAGES:
         yield _package(name)
     yield Finding("CPUs", str(len(os.sched_getaffinity(0))))
-    yield Finding("GPUs", _gpus())
+    yield _gpus()
     yield _sqlite()
     yield _home(data)
     yield _service(data)
@@ -73,18 +75,24 @@ def _package(name: str) -> Finding:
         return Finding(name, "not installed", ok=False)
 
 
-def _gpus() -> str:
+def _gpus() -> Finding:
     command = shutil.which("nvidia-smi")
     if command is None:
-        return "none"
-    listing = subprocess.run(  # noqa: S603 - found on the path, no arguments of the user
-        [command, "--query-gpu=name,memory.total", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    return "; ".join(listing.stdout.strip().splitlines()) or "none"
+        return Finding("GPUs", "none")
+    try:
+        listing = subprocess.run(  # noqa: S603 - found on the path, no arguments of the user
+            [command, "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=GPU_TIMEOUT_S,
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, OSError) as error:
+        return Finding("GPUs", f"nvidia-smi does not answer: {error}", ok=False)
+    if listing.returncode:
+        said = (listing.stdout + listing.stderr).strip().splitlines() or ["nothing"]
+        return Finding("GPUs", f"none; nvidia-smi failed, and said: {said[0]}")
+    return Finding("GPUs", "; ".join(listing.stdout.strip().splitlines()) or "none")
 
 
 def _sqlite() -> Finding:

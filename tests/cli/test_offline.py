@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import sqlite3
 import subprocess
@@ -270,6 +271,26 @@ def test_a_base_that_is_no_mapping_is_left_to_the_service(tmp_path: Path) -> Non
     assert sweep_body(str(file), None, steps=5) == {"base": [1]}
     file.write_text("base: {width: 8}\n")
     assert sweep_body(str(file), None, steps=5) == {"base": {"width": 8, "steps": 5}}
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "ok"),
+    [
+        ("sleep 5", "does not answer", False),
+        ("echo no devices were found; exit 6", "none; nvidia-smi failed, and said: no dev", True),
+        ("echo 'NVIDIA H100, 81559 MiB'", "NVIDIA H100, 81559 MiB", True),
+    ],
+)
+def test_doctor_reads_what_nvidia_smi_says(
+    script: str, words: str, ok: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nexec sh -c {shlex.quote(script)}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(doctor, "GPU_TIMEOUT_S", 0.5)
+    found = doctor._gpus()
+    assert words in found.value
+    assert found.ok is ok
 
 
 def test_only_repaired_sqlite_versions_get_a_write_ahead_log() -> None:
