@@ -1,6 +1,9 @@
 """One dispatcher, on a real Ray cluster, and what users and bad members do to it."""
 
+import itertools
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +22,8 @@ from trainers.runs import start
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 
 BAD_SEED, HANGING_SEED = 13, 17
-CANCELLED_SEED, PAUSED_SEEDS, WARM_SEEDS = 3, (4, 5, 6), ((20, 21), (30, 31))
-SLOW_SEEDS = (CANCELLED_SEED, *PAUSED_SEEDS, *WARM_SEEDS[0], *WARM_SEEDS[1])
+CANCELLED_SEED, PAUSED_SEEDS, WARM_SEEDS = 3, (4, 5, 6), ((20, 21), (30, 31), (32, 33))
+SLOW_SEEDS = (CANCELLED_SEED, *PAUSED_SEEDS, *itertools.chain(*WARM_SEEDS))
 """Their stacks take their time until the test has done what it came for."""
 
 SLOW = """
@@ -115,8 +118,22 @@ def test_ray_listens_on_loopback_only_and_keeps_its_token_to_itself(service: Run
 
 
 def test_both_workers_stay_for_the_next_sweep(service: Running) -> None:
-    first, second = (_pids_of_two_stacks(service, seeds) for seeds in WARM_SEEDS)
+    first, second = (_pids_of_two_stacks(service, seeds) for seeds in WARM_SEEDS[:2])
     assert first == second
+
+
+@pytest.mark.fault
+def test_a_worker_that_dies_while_it_is_free_costs_no_trial(service: Running) -> None:
+    free = _pids_of_two_stacks(service, WARM_SEEDS[2])
+    for pid in free:
+        os.kill(pid, signal.SIGKILL)
+    configs = [tiny.config(service.home, 0.01, steps=60, seed=seed) for seed in (40, 41)]
+    sweep_id = tiny.submit(service.store, configs)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    assert tiny.counts(service.store, sweep_id) == {"done": 2}
+    records = tiny.trials(service.store, sweep_id)
+    assert {a.failure for r in records for a in r.attempts} <= {"worker_lost", None}
+    assert service.store.results.integrity() == []
 
 
 def _pids_of_two_stacks(service: Running, seeds: tuple[int, int]) -> set[int]:
