@@ -45,9 +45,13 @@ def frozen_steps(fraction: Tensor, steps: int) -> Tensor: ...
 def frozen_steps(fraction: float | Tensor, steps: int) -> float | Tensor:
     """`floor(fraction * steps)`, for one trial or for each.
 
-    A fraction that was written as a quotient of whole numbers may end just below them.
+    A fraction that was written as a quotient of whole numbers may end just below them. One step is
+    left at least, however close to 1 the fraction is.
     """
-    return (fraction * steps + 1e-6) // 1
+    frozen = (fraction * steps + 1e-6) // 1
+    if isinstance(frozen, Tensor):
+        return frozen.clamp(max=steps - 1)
+    return min(frozen, steps - 1.0)
 
 
 def warmup_cosine(step: Time, steps: Time, hyperparameters: Mapping[str, Tensor]) -> Tensor:
@@ -75,7 +79,8 @@ def warmup_stable_decay(step: Time, steps: Time, hyperparameters: Mapping[str, T
 
 def warmup_constant(step: Time, steps: Time, hyperparameters: Mapping[str, Tensor]) -> Tensor:
     """Linear from 0 to 1 in W steps, then 1, `(K,)`: Schedule-Free's (arXiv 2405.15682)."""
-    return (step / (hyperparameters["warmup_fraction"] * steps)).clamp(max=1.0)
+    warmup = hyperparameters["warmup_fraction"] * steps
+    return torch.where(step < warmup, step / warmup, 1.0)
 
 
 def constant(step: Time, steps: Time, hyperparameters: Mapping[str, Tensor]) -> Tensor:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from trainers.config import ScheduleName
 from trainers.schedules import (
     SCHEDULES,
     Schedule,
@@ -92,7 +93,29 @@ def test_a_frozen_start_puts_the_schedule_off(step: int, expected: float) -> Non
     assert free == at(warmup_cosine, step, 26_000)
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.95, 1 - 1e-12])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 1 - 1e-12])
+def test_a_frozen_start_of_any_length_goes_with_any_warmup(
+    name: ScheduleName, fraction: float, warmup: float
+) -> None:
+    values = {"lr_floor": 0.1, "warmup_fraction": warmup, "freeze_fraction": fraction}
+    tensors = {key: torch.tensor([v], dtype=torch.double) for key, v in values.items()}
+    found = torch.cat([multiplier(name, step, 20, tensors) for step in range(1, 21)])
+    frozen = int(frozen_steps(fraction, 20))
+    assert not found[: max(0, frozen - 1)].any()
+    assert ((found >= 0) & (found <= 1)).all()
+    if warmup == 0.0:
+        assert found[max(0, frozen - 1)].item() == pytest.approx(1.0, abs=0.01)
+
+
 def test_frozen_steps_are_whole() -> None:
     assert frozen_steps(0.15, 10) == 1.0
     assert all(frozen_steps(k / 26_000, 26_000) == k for k in range(0, 26_000, 7))
     assert frozen_steps(torch.tensor([0.0, 0.3], dtype=torch.double), 10).tolist() == [0.0, 3.0]
+
+
+def test_one_step_at_least_is_not_frozen() -> None:
+    almost = 1 - 1e-12
+    assert frozen_steps(almost, 10) == 9.0
+    assert frozen_steps(torch.tensor([almost, 0.0], dtype=torch.double), 10).tolist() == [9.0, 0.0]
