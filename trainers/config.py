@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-TRAINER_VERSION = 1
+TRAINER_VERSION = 2
 """Raised whenever a change of the code changes a final loss: it is part of every identity."""
 
 Precision = Literal["fp32", "bf16"]

@@ -79,6 +79,8 @@ def norms(flat_KP: Tensor) -> Tensor:
 def clip_factors(norm_K: Tensor, limit_K: Tensor) -> Tensor:
     """What to multiply gradients with so that their norm is at most `limit`, `(K,)`.
 
-    `min(1, limit / (norm + 1e-6))`, PyTorch's rule, so that the factor is defined for norm 0.
+    `min(1, limit / (norm + 1e-6))`, PyTorch's rule, so that the factor is defined for norm 0. Of an
+    infinite norm it is NaN, which ends the trial; zero would have it stand still to the end.
     """
-    return (limit_K.to(norm_K.dtype) / (norm_K + CLIP_EPS)).clamp(max=1.0)
+    factor_K = (limit_K.to(norm_K.dtype) / (norm_K + CLIP_EPS)).clamp(max=1.0)
+    return torch.where(norm_K.isinf(), torch.nan, factor_K)

@@ -214,6 +214,16 @@ def test_a_stack_ends_when_all_have_diverged(data_dir: Path) -> None:
     assert [r and r.outcome for r in run.results()] == ["diverged", "diverged"]
 
 
+@pytest.mark.parametrize("optimizer", REGISTRY)
+def test_a_trial_whose_gradient_is_no_number_has_diverged(data_dir: Path, optimizer: str) -> None:
+    run = StackRun(sweep(data_dir, 1e3, 1e4, optimizer=optimizer), data_dir=data_dir)
+    norms = torch.tensor([m.values["grad_norm"] for m in run_to_end(run) if m.step])
+    outcomes = [result and result.outcome for result in run.results()]
+    # That of most rules overflows at these learning rates; steps of some stay short.
+    lost = (~norms.isfinite()).any(0).tolist()
+    assert outcomes == ["diverged" if each else "finite" for each in lost]
+
+
 def test_a_masked_member_is_frozen_and_has_no_result(data_dir: Path, tmp_path: Path) -> None:
     configs = sweep(data_dir, 1e-3, 1e-2)
     reference, run = (StackRun(configs, data_dir=data_dir) for _ in range(2))

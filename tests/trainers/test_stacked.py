@@ -68,3 +68,4 @@ def test_clipping_is_the_studys() -> None:
     limits = torch.tensor([1.0, 1.0, 2.0, 1.0])
     factors = clip_factors(torch.tensor([0.5, 4.0, 4.0, 0.0], dtype=torch.double), limits)
     assert factors.tolist() == pytest.approx([1.0, 1 / (4 + 1e-6), 2 / (4 + 1e-6), 1.0], rel=1e-12)
+    assert clip_factors(torch.tensor([torch.inf]), torch.ones(1)).isnan().all()

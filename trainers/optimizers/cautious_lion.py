@@ -13,7 +13,7 @@ from trainers.optimizers.base import (
     State,
     chain,
 )
-from trainers.optimizers.transforms import average, descend, share_of
+from trainers.optimizers.transforms import average, descend, share_of, sign
 
 
 def cautious_lion(momentum: Momentum = 0.9, beta2: Beta2 = 0.95) -> Optimizer:
@@ -49,6 +49,6 @@ def sign_where_agreed(momentum: PerTrial, beta2: PerTrial) -> Optimizer:
         u = average(state["m"], grad, momentum)
         agrees = (u * grad > 0).to(u.dtype)
         share = share_of(agrees) + 1 / value[0].numel()
-        return u.sign_().mul_(agrees).div_(share), {"m": average(state["m"], grad, beta2)}
+        return sign(u).mul_(agrees).div_(share), {"m": average(state["m"], grad, beta2)}
 
     return Optimizer(init, update)

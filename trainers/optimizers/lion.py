@@ -13,7 +13,7 @@ from trainers.optimizers.base import (
     State,
     chain,
 )
-from trainers.optimizers.transforms import average, descend
+from trainers.optimizers.transforms import average, descend, sign
 
 
 def lion(momentum: Momentum = 0.9, beta2: Beta2 = 0.95) -> Optimizer:
@@ -46,6 +46,6 @@ def sign_of_interpolation(momentum: PerTrial, beta2: PerTrial) -> Optimizer:
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del value, context
         u = average(state["m"], grad, momentum)
-        return u.sign_(), state | {"m": average(state["m"], grad, beta2)}
+        return sign(u), state | {"m": average(state["m"], grad, beta2)}
 
     return Optimizer(init, update, elementwise=True)

@@ -12,7 +12,7 @@ from trainers.optimizers.base import (
     State,
     chain,
 )
-from trainers.optimizers.transforms import average, descend
+from trainers.optimizers.transforms import average, descend, sign
 
 
 def signum(momentum: Momentum = 0.9) -> Optimizer:
@@ -43,6 +43,6 @@ def sign_of_average(momentum: PerTrial) -> Optimizer:
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del value, context
         m = average(state["m"], grad, momentum)
-        return m.sign(), state | {"m": m}
+        return sign(m), state | {"m": m}
 
     return Optimizer(init, update, elementwise=True)

@@ -11,6 +11,14 @@ def average(old: Tensor, new: Tensor, beta: PerTrial) -> Tensor:
     return torch.lerp(old, new, per_trial(1 - beta, old))
 
 
+def sign(x: Tensor) -> Tensor:
+    """-1, 0 or 1 as a new tensor, and NaN where there is no finite number.
+
+    `torch.sign` has 0 for NaN: a trial whose gradients are none would stand still and seem to end.
+    """
+    return x.sign().add_(x, alpha=0.0)
+
+
 def block_means(squares: Tensor, role: ParamRole | None) -> Tensor:
     """The mean of an elementwise v over each block of a parameter, `(K, blocks)`.
 
