@@ -184,8 +184,11 @@ class StackRun:
         self._step += 1
         lr = self._lr()
         norm, loss = self._update(lr)
+        reports = is_metric_step(self._step, self.steps)
+        details = self._details() if reports else {}
+        self._update_curvature()
         self._pending.append(loss)
-        if not is_metric_step(self._step, self.steps):
+        if not reports:
             return None
         self._settle()
         values = {"train_loss": loss, "grad_norm": norm, "lr": lr}
@@ -193,10 +196,11 @@ class StackRun:
         if self._step in evaluation_steps(self.steps) and any(self.live):
             metrics["validation_loss"] = tuple(self._evaluate())
             self._records.add_validation(self._step, metrics["validation_loss"])
-        return StepMetrics(self._step, metrics, self._details())
+        return StepMetrics(self._step, metrics, details)
 
     @torch.no_grad()
     def _details(self) -> dict[str, tuple[str, ...]]:
+        """What the step was like, from the state that it left and before a second look at it."""
         effective_lr = self._optimizer.effective_lr
         if effective_lr is None:
             return {}
@@ -228,10 +232,9 @@ class StackRun:
             else:
                 delta, self._states[name] = self._optimizer.update(*given)
                 value.add_(admit(delta))
-        self._update_curvature(contexts)
         return norm, loss
 
-    def _update_curvature(self, contexts: Mapping[ParamRole | None, Context]) -> None:
+    def _update_curvature(self) -> None:
         """The optimizer's second look, at the batch that comes next, where it takes one."""
         curvature = self._optimizer.curvature
         if curvature is None or self._step % curvature.every:
@@ -240,7 +243,7 @@ class StackRun:
         self._clip(grad)
         grads, values = self._units(grad), self._units(self._flat)
         for name, value in values.items():
-            context = contexts[self._roles.get(name)]
+            context = self._last_contexts[self._roles.get(name)]
             state = self._states[name]
             self._states[name] = curvature.update(grads[name], state, value, context)
 

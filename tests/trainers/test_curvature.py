@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,11 @@ def counted(seen: list[tuple[int, float]]) -> Optimizer:
         seen.append((context.step, grad.norm().item()))
         return {"h": torch.lerp(state["h"], grad.square(), 0.5)}
 
-    return Optimizer(init, update, elementwise=True, curvature=Curvature(3, look))
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        return state["h"].flatten(1).amax(1, keepdim=True)
+
+    curvature = Curvature(3, look)
+    return Optimizer(init, update, elementwise=True, curvature=curvature, effective_lr=effective_lr)
 
 
 @pytest.fixture
@@ -71,6 +76,20 @@ def test_the_second_look_comes_after_every_third_step_and_is_clipped(
         run.advance()
     assert [step for step, _ in seen] == [3, 6]
     assert [norm for _, norm in seen] == pytest.approx([1e-3] * 2, rel=2e-3)
+
+
+def test_details_of_a_step_are_from_before_the_second_look(
+    data_dir: Path, seen: list[tuple[int, float]]
+) -> None:
+    run = StackRun([tiny_config(data_dir, "counted", steps=4)], data_dir=data_dir)
+    largest = {}
+    while not run.finished:
+        metrics = run.advance()
+        assert metrics is not None
+        for text in metrics.details.get("effective_lr", ()):
+            largest[metrics.step] = max(row[-1] for row in json.loads(text).values())
+    assert [step for step, _ in seen] == [3]
+    assert {step for step, value in largest.items() if value > 0} == {4}
 
 
 def test_the_second_look_resumes_bit_for_bit(
