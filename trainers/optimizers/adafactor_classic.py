@@ -66,7 +66,7 @@ def adafactor_classic(
     Deviations: decay is times the scheduled learning rate; optax's is not.
     """
     direction = scale_by_classic_factors(decay_exponent, eps, min_dim_factored)
-    return chain(direction, clip_rms(clip_threshold), scale_by_weights(min_scale), descend())
+    return chain(direction, clip_and_scale(clip_threshold, min_scale), descend())
 
 
 def scale_by_classic_factors(
@@ -84,16 +84,12 @@ def scale_by_classic_factors(
         beta = 1 - context.step ** (-decay_exponent)
         moments = averaged_squares(grad, state, eps, beta)
         root = _v(moments).sqrt_()
-        return torch.div(grad, root, out=root), moments
+        return torch.div(grad, root, out=root), state | moments
 
-    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
-        del value
-        return adaptive_lr(block_means(_v(state), context.role), 0.0, context)
-
-    return Optimizer(init, update, effective_lr=effective_lr)
+    return Optimizer(init, update)
 
 
-def averaged_squares(grad: Tensor, moments: State, eps: PerTrial, beta: PerTrial) -> State:
+def averaged_squares(grad: Tensor, state: State, eps: PerTrial, beta: PerTrial) -> State:
     """The second averages that there are, with the gradient's."""
     squares = grad.square().add_(per_trial(eps, grad))
     reduced = {
@@ -101,7 +97,7 @@ def averaged_squares(grad: Tensor, moments: State, eps: PerTrial, beta: PerTrial
         "row": lambda: squares.mean(2),
         "column": lambda: squares.mean(1),
     }
-    return {name: average(old, reduced[name](), beta) for name, old in moments.items()}
+    return {name: average(state[name], reduced[name](), beta) for name in reduced if name in state}
 
 
 def _v(moments: State) -> Tensor:
@@ -112,33 +108,30 @@ def _v(moments: State) -> Tensor:
     return (row / row.mean(1, keepdim=True))[:, :, None] * column[:, None]
 
 
-def clip_rms(threshold: PerTrial) -> Optimizer:
-    """What comes in, with a root mean square of at most the threshold."""
+def clip_and_scale(threshold: PerTrial, min_scale: PerTrial) -> Optimizer:
+    """What comes in, with a root mean square of at most the threshold, times that of the weights.
+
+    Or times `min_scale` if that is more. The state is what both came to, for the report.
+    """
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        del role
+        return {"factor": value.new_ones(len(value), 1)}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del context
-        rms = root_mean_square(grad)
-        return grad / (rms / per_trial(threshold, value)).clamp(min=1.0), state
+        clip = (root_mean_square(grad) / per_trial(threshold, value)).clamp(min=1.0)
+        scale = torch.maximum(root_mean_square(value), per_trial(min_scale, value))
+        return grad / clip * scale, state | {"factor": (scale / clip).flatten(1)}
 
-    return Optimizer(_nothing, update)
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        del value
+        v = block_means(_v(state), context.role)
+        return adaptive_lr(v, 0.0, context) * state["factor"]
 
-
-def scale_by_weights(min_scale: PerTrial) -> Optimizer:
-    """What comes in times the weights' root mean square, or times `min_scale` if that is more."""
-
-    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
-        del context
-        rms = root_mean_square(value)
-        return grad * torch.maximum(rms, per_trial(min_scale, value)), state
-
-    return Optimizer(_nothing, update)
+    return Optimizer(init, update, effective_lr=effective_lr)
 
 
 def root_mean_square(x: Tensor) -> Tensor:
     """Over everything but trials, `(K, 1, …)`."""
     return x.square().mean(tuple(range(1, x.dim())), keepdim=True).sqrt()
-
-
-def _nothing(value: Tensor, role: ParamRole | None) -> State:
-    del value, role
-    return {}

@@ -239,8 +239,9 @@ def test_classic_adafactor_factors_large_matrices_only() -> None:
         shape: sorted(optimizer.init(torch.zeros(1, *shape), ParamRole.MLP))
         for shape in ((4, 5), (4, 3), (3, 4))
     }
-    assert keys == {(4, 5): ["column", "row"], (4, 3): ["v"], (3, 4): ["v"]}
-    assert sorted(optimizer.init(torch.zeros(1, 9), ParamRole.NORM)) == ["v"]
+    factored, full = ["column", "factor", "row"], ["factor", "v"]
+    assert keys == {(4, 5): factored, (4, 3): full, (3, 4): full}
+    assert sorted(optimizer.init(torch.zeros(1, 9), ParamRole.NORM)) == full
 
 
 ADAPTIVE = [
@@ -315,3 +316,20 @@ def test_a_frozen_run_stands_still_before_its_schedule_starts(
         weights.append(load(tmp_path / str(step))[0]["params/output"])
     moved = [[not torch.equal(w[k], weights[0][k]) for w in weights] for k in range(2)]
     assert moved == [[False] * 4 + [True] * 2, [False] + [True] * 5]
+
+
+def test_classic_adafactor_reports_all_that_it_multiplies_a_gradient_with() -> None:
+    """Of a constant gradient that is the step over it, in clipped steps and in unclipped ones."""
+    settings = {"min_scale": column(1e-3, 9.0), "clip_threshold": column(0.5, 2.0)}
+    optimizer = REGISTRY["adafactor_classic"].build(**settings, min_dim_factored=2)
+    value, grad = torch.full((2, 4, 3), 3.0).double(), torch.full((2, 4, 3), 2.0).double()
+    for role in (ParamRole.MLP, ParamRole.LAST_LAYER):
+        state = optimizer.init(value, role)
+        for step in (1, 2):
+            now = context(step, 2, lr=0.5, role=role)
+            delta, state = optimizer.update(grad, state, value, now)
+        assert optimizer.effective_lr is not None
+        found = optimizer.effective_lr(state, value, now)
+        expected = (-delta / grad)[:, 0, : found.shape[1]]
+        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(found[:, 0], column(0.5 * 0.5 * 3 / 2, 0.5 * 9 / 2))
