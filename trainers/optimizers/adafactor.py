@@ -1,10 +1,13 @@
 """Adafactor as the study has it: Adam with a factored second average."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from trainers.config import Option
 from trainers.optimizers.base import (
     Beta2,
     Context,
@@ -19,8 +22,19 @@ from trainers.optimizers.base import (
 )
 from trainers.optimizers.transforms import adaptive_lr, average, descend
 
+NeuronOnly = Annotated[bool, Option(help="whether a second average per output is all there is")]
 
-def adafactor(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -> Optimizer:
+AXES: Mapping[str, int] = {"row": 2, "column": 1}
+"""Over which axis the mean of each factor is: outputs, inputs."""
+
+
+def adafactor(
+    momentum: Momentum = 0.9,
+    beta2: Beta2 = 0.95,
+    eps: Eps = 1e-15,
+    *,
+    neuron_only: NeuronOnly = False,
+) -> Optimizer:
     """Adam whose second average is a row times a column instead of a matrix (Adafactor*).
 
     Update (t from 1, m = R = C = 0 before, matrices):
@@ -29,35 +43,37 @@ def adafactor(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-15) -
         V_ij = R_i * C_j / mean(R)
         d  = m / (1 - beta1^t) / (sqrt(V / (1 - beta2^t)) + eps)
         w <- w - lr * decay * w - lr * d
+    neuron_only: V_ij is C_j, the average of output j alone; in the embedding R_i, of token i
     Norm scales: V is the running average of mean(g^2), one number per tensor.
 
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
         beta2: 0 <= beta2 < 1; 0.95 in the study.
         eps: > 0, outside the root and after its correction; 1e-15 in the study.
+        neuron_only: off in the study but for half of its runs over eps. It keeps no other average.
 
     Source: arXiv 2407.07972, `AdafactorW` in rosieyzh/optimizers-llm@a1f8a3f `olmo/optim.py`. Not
         the rule of arXiv 1804.04235: no update clipping, no parameter scaling, no schedule of
         beta2.
 
     Deviations: V = 0 where mean(R) is 0, as for a gradient that was zero from the first step on;
-        the formula says 0 * 0 / 0 there.
+        the formula says 0 * 0 / 0 there. Queries, keys and values have factors of their own, as
+        they are separate matrices here; there R and C are of the three together.
     """
-    return chain(scale_by_factors(momentum, beta2, eps), descend())
+    return chain(scale_by_factors(momentum, beta2, eps, neuron_only=neuron_only), descend())
 
 
-def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
+def scale_by_factors(
+    momentum: PerTrial, beta2: PerTrial, eps: PerTrial, *, neuron_only: bool = False
+) -> Optimizer:
     """Adafactor*'s direction."""
 
     def init(value: Tensor, role: ParamRole | None) -> State:
         m = torch.zeros_like(value)
         if role is ParamRole.NORM:
             return {"m": m, "v": torch.zeros_like(value[:, :1])}
-        return {
-            "m": m,
-            "row": torch.zeros_like(value[:, :, 0]),
-            "column": torch.zeros_like(value[:, 0]),
-        }
+        kept = _kept(role, neuron_only=neuron_only)
+        return {"m": m} | {name: torch.zeros_like(value.select(AXES[name], 0)) for name in kept}
 
     @lru_cache(maxsize=1)
     def corrections(step: int) -> tuple[PerTrial, PerTrial]:
@@ -67,8 +83,8 @@ def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Opti
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         factor, corrected_eps = corrections(context.step)
         m = average(state["m"], grad, momentum)
-        moments = _averages(grad.square(), state, beta2, context.role)
-        denominator = _root(moments, context.role).add_(per_trial(corrected_eps, value))
+        moments = _averages(grad.square(), state, beta2)
+        denominator = _root(moments).add_(per_trial(corrected_eps, value))
         direction = m * per_trial(factor, value)
         return direction.div_(denominator), state | {"m": m, **moments}
 
@@ -80,30 +96,42 @@ def scale_by_factors(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Opti
     return Optimizer(init, update, effective_lr=effective_lr)
 
 
-def _averages(squares: Tensor, state: State, beta2: PerTrial, role: ParamRole | None) -> State:
+def _kept(role: ParamRole | None, *, neuron_only: bool) -> tuple[str, ...]:
+    """The factors of a matrix, stored inputs x outputs, tokens x width if it is the embedding."""
+    if neuron_only:
+        return ("row",) if role is ParamRole.EMBEDDING else ("column",)
+    return tuple(AXES)
+
+
+def _averages(squares: Tensor, state: State, beta2: PerTrial) -> State:
     """The next second averages from the squared gradient."""
-    if role is ParamRole.NORM:
+    if "v" in state:
         return {"v": average(state["v"], squares.mean(1, keepdim=True), beta2)}
     return {
-        "row": average(state["row"], squares.mean(2), beta2),
-        "column": average(state["column"], squares.mean(1), beta2),
+        name: average(state[name], squares.mean(axis), beta2)
+        for name, axis in AXES.items()
+        if name in state
     }
 
 
-def _root(moments: State, role: ParamRole | None) -> Tensor:
-    """`sqrt(V)` as a new tensor; zero where everything is."""
-    if role is ParamRole.NORM:
-        return moments["v"].sqrt()
-    row, column = moments["row"], moments["column"]
-    mean = row.mean(1, keepdim=True)
-    share = row / torch.where(mean == 0, 1, mean)
-    return share.sqrt()[:, :, None] * column.sqrt()[:, None]
+def _root(moments: State) -> Tensor:
+    """`sqrt(V)` as a new tensor that can be divided by; zero where everything is."""
+    match moments:
+        case {"row": row, "column": column}:
+            mean = row.mean(1, keepdim=True)
+            share = row / torch.where(mean == 0, 1, mean)
+            return share.sqrt()[:, :, None] * column.sqrt()[:, None]
+        case {"row": row}:
+            return row.sqrt()[:, :, None]
+        case {"column": column}:
+            return column.sqrt()[:, None]
+    return moments["v"].sqrt()
 
 
 def _block_means(moments: State, role: ParamRole | None) -> Tensor:
     """The mean of V over each block, as in `transforms.block_means`, `(K, blocks)`."""
-    if role is ParamRole.NORM:
+    if "v" in moments:
         return moments["v"]
     if role is ParamRole.LAST_LAYER:
         return moments["column"]
-    return moments["row"].mean(1, keepdim=True)
+    return moments["row" if "row" in moments else "column"].mean(1, keepdim=True)

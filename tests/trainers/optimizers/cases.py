@@ -72,6 +72,29 @@ def adafactor(
     return direction
 
 
+def adafactor_neurons(
+    rows: int, columns: int, *, momentum: float, beta2: float, eps: float, tokens: bool = False
+) -> Callable[[Matrix], Matrix]:
+    """With `neuron_only`: one second average per column, per row where rows are `tokens`."""
+    m, v, calls = zeros(rows, columns), [0.0] * (rows if tokens else columns), [0]
+
+    def direction(g: Matrix) -> Matrix:
+        calls[0] += 1
+        d = zeros(rows, columns)
+        for n in range(len(v)):
+            own = g[n] if tokens else [row[n] for row in g]
+            v[n] = beta2 * v[n] + (1 - beta2) * sum(x**2 for x in own) / len(own)
+        for i in range(rows):
+            for j in range(columns):
+                m[i][j] = momentum * m[i][j] + (1 - momentum) * g[i][j]
+                m_hat = m[i][j] / (1 - momentum ** calls[0])
+                v_hat = v[i if tokens else j] / (1 - beta2 ** calls[0])
+                d[i][j] = m_hat / (math.sqrt(v_hat) + eps)
+        return d
+
+    return direction
+
+
 def adafactor_vector(
     rows: int, columns: int, *, momentum: float, beta2: float, eps: float
 ) -> Callable[[Matrix], Matrix]:
