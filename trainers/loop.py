@@ -184,23 +184,24 @@ class StackRun:
         self._step += 1
         lr = self._lr()
         norm, loss = self._update(lr)
-        reports = is_metric_step(self._step, self.steps)
-        details = self._details() if reports else {}
-        self._update_curvature()
         self._pending.append(loss)
-        if not reports:
-            return None
+        measured = {"train_loss": loss, "grad_norm": norm, "lr": lr}
+        metrics = self._metrics(measured) if is_metric_step(self._step, self.steps) else None
+        self._update_curvature()
+        return metrics
+
+    def _metrics(self, measured: Mapping[str, Tensor]) -> StepMetrics:
+        """What was measured and what the step was like, before a second look at it."""
         self._settle()
-        values = {"train_loss": loss, "grad_norm": norm, "lr": lr}
-        metrics = {key: tuple(value.double().tolist()) for key, value in values.items()}
+        measured = {**measured, **self._shares()}
+        metrics = {key: tuple(value.double().tolist()) for key, value in measured.items()}
         if self._step in evaluation_steps(self.steps) and any(self.live):
             metrics["validation_loss"] = tuple(self._evaluate())
             self._records.add_validation(self._step, metrics["validation_loss"])
-        return StepMetrics(self._step, metrics, details)
+        return StepMetrics(self._step, metrics, self._details())
 
     @torch.no_grad()
     def _details(self) -> dict[str, tuple[str, ...]]:
-        """What the step was like, from the state that it left and before a second look at it."""
         effective_lr = self._optimizer.effective_lr
         if effective_lr is None:
             return {}
@@ -210,6 +211,19 @@ class StackRun:
         values = self._network.params(self._flat)
         found = quantiles_by_role(effective_lr, states, values, self._roles, self._last_contexts)
         return {"effective_lr": found}
+
+    @torch.no_grad()
+    def _shares(self) -> dict[str, Tensor]:
+        """Means over a trial's parameters of what the optimizer tells of each, `(K,)` by name."""
+        shares = self._optimizer.shares
+        if shares is None:
+            return {}
+        total: dict[str, Tensor] = {}
+        for name, value in self._units(self._flat).items():
+            for key, share in shares(self._states[name], value).items():
+                part = share.double() * (value[0].numel() / self._flat.shape[1])
+                total[key] = total[key] + part if key in total else part
+        return total
 
     def _lr(self) -> Tensor:
         hyperparameters = self._hyperparameters

@@ -18,7 +18,8 @@ class StepMetrics:
     """Numbers of one step: one value per slot of the stack under every key, NaN and inf included.
 
     Keys: `train_loss` (cross-entropy), `grad_norm` (before clipping), `lr`
-    (scheduled), and at step 0 and at evaluation steps `validation_loss` (cross-entropy).
+    (scheduled), what the optimizer has in `Optimizer.shares`, and at step 0 and at evaluation steps
+    `validation_loss` (cross-entropy).
     `details` holds a JSON text per slot: of adaptive optimizers `effective_lr`, the quantiles of
     `lr / (sqrt(v) + eps)` over the blocks of each role.
     """

@@ -214,6 +214,46 @@ def test_a_stack_ends_when_all_have_diverged(data_dir: Path) -> None:
     assert [r and r.outcome for r in run.results()] == ["diverged", "diverged"]
 
 
+SHARES = {
+    "sophia": "sophia_unclipped_share",
+    "cautious_adamw": "agreement_share",
+    "cautious_lion": "agreement_share",
+}
+
+
+@pytest.mark.parametrize("optimizer", REGISTRY)
+def test_metric_steps_tell_the_shares_that_an_optimizer_has(data_dir: Path, optimizer: str) -> None:
+    run = StackRun(sweep(data_dir, 1e-4, 1e-3, optimizer=optimizer, steps=11), data_dir=data_dir)
+    own = {SHARES[optimizer]} if optimizer in SHARES else set()
+    for metrics in run_to_end(run)[1:]:
+        told = metrics.values.keys() - {"validation_loss"}
+        assert told == {"train_loss", "grad_norm", "lr"} | own
+        for name in own:
+            assert all(0 <= share <= 1 for share in metrics.values[name])
+
+
+def test_shares_are_means_over_all_elements_of_all_parameters(data_dir: Path) -> None:
+    """Step 10's own h is zero, so all is clipped; the first estimate is step 11's."""
+    run = StackRun(sweep(data_dir, 1e-4, 1e-3, optimizer="sophia", steps=12), data_dir=data_dir)
+    found = [m.values["sophia_unclipped_share"] for m in run_to_end(run)[1:]]
+    assert found[:10] == [(0.0, 0.0)] * 10
+    assert all(0 < share < 1 for share in found[10])
+    (state,) = run._states.values()
+    scale = run._hyperparameters["rho"] * 4 * 16
+    unclipped = state["m"].abs() < state["h"] * scale[:, None].float()
+    assert found[11] == pytest.approx(unclipped.double().mean(1).tolist(), abs=1e-6)
+
+
+def test_shares_of_single_tensors_are_weighed_by_their_elements(data_dir: Path) -> None:
+    run = StackRun(sweep(data_dir, 1e-4, optimizer="cautious_lion", steps=5), data_dir=data_dir)
+    last = run_to_end(run)[-1]
+    params, agreed, total = run._network.params(run._flat), 0.0, 0
+    for name, value in params.items():
+        agreed += run._states[name]["agreement"].item() * value.numel()
+        total += value.numel()
+    assert last.values["agreement_share"] == pytest.approx([agreed / total])
+
+
 @pytest.mark.parametrize("optimizer", REGISTRY)
 def test_a_trial_whose_gradient_is_no_number_has_diverged(data_dir: Path, optimizer: str) -> None:
     run = StackRun(sweep(data_dir, 1e3, 1e4, optimizer=optimizer), data_dir=data_dir)

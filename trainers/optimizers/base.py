@@ -110,6 +110,11 @@ class EffectiveLr(Protocol):
         ...
 
 
+Shares = Callable[[State, Tensor], Mapping[str, Tensor]]
+"""Shares of a parameter's elements, `(K,)` by name, from the state that a step returned and from
+the parameter. Their means over all elements of a trial are metrics."""
+
+
 @dataclass(frozen=True)
 class Curvature:
     """A second look at the loss, for optimizers that estimate its curvature.
@@ -127,9 +132,9 @@ class Curvature:
 class Optimizer:
     """`init` and `update` of one tensor, and what only some optimizers need.
 
-    `effective_lr` is what adaptive ones report about their step. `elementwise` promises that no
-    element is treated with regard to another one, to its role or to its shape. All parameters are
-    then updated as one tensor, `(K, P)`.
+    `effective_lr` and `shares` are what some report about their step. `elementwise` promises that
+    no element is treated with regard to another one, to its role or to its shape. All parameters
+    are then updated as one tensor, `(K, P)`.
     """
 
     init: Init
@@ -139,6 +144,7 @@ class Optimizer:
     elementwise: bool = False
     curvature: Curvature | None = None
     effective_lr: EffectiveLr | None = None
+    shares: Shares | None = None
 
 
 def chain(*parts: Optimizer) -> Optimizer:
@@ -168,6 +174,7 @@ def chain(*parts: Optimizer) -> Optimizer:
         elementwise=all(part.elementwise for part in parts),
         curvature=_only([part.curvature for part in parts]),
         effective_lr=_only([part.effective_lr for part in parts]),
+        shares=_only([part.shares for part in parts]),
     )
 
 
@@ -185,10 +192,10 @@ def partition(by_role: Mapping[ParamRole, Optimizer]) -> Optimizer:
     """Another optimizer for each role; raises ValueError if a parameter's role has none.
 
     The effective learning rate of a group that is not adaptive is its learning rate. No group may
-    have a `prepare`, `eval_params` or `curvature`.
+    have a `prepare`, `eval_params`, `curvature` or `shares`.
     """
     for optimizer in by_role.values():
-        unusual = (optimizer.prepare, optimizer.eval_params, optimizer.curvature)
+        unusual = (optimizer.prepare, optimizer.eval_params, optimizer.curvature, optimizer.shares)
         assert not any(unusual), "a group of a partition has one tensor's init and update only"
 
     def choose(role: ParamRole | None) -> Optimizer:

@@ -15,7 +15,14 @@ from trainers.optimizers.base import (
     chain,
     per_trial,
 )
-from trainers.optimizers.transforms import adaptive_lr, average, block_means, descend, share_of
+from trainers.optimizers.transforms import (
+    adaptive_lr,
+    agreement_shares,
+    average,
+    block_means,
+    descend,
+    share_of,
+)
 
 LEAST_SHARE = 1e-3
 """Below this share of agreement steps are not scaled up any further."""
@@ -30,6 +37,7 @@ def cautious_adamw(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-
         c  = [m * g > 0],  c <- c / max(mean(c), 0.001)
         d  = c * m * sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + eps)
         w <- w - lr * decay * w - lr * d
+    The metric `agreement_share` is mean([m * g > 0]) over all parameters.
 
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study of Adam.
@@ -50,17 +58,20 @@ def scale_by_cautious_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -
 
     def init(value: Tensor, role: ParamRole | None) -> State:
         del role
-        return {"m": torch.zeros_like(value), "v": torch.zeros_like(value)}
+        m, v = torch.zeros_like(value), torch.zeros_like(value)
+        return {"m": m, "v": v, "agreement": value.new_zeros(len(value), 1)}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del value
         m = average(state["m"], grad, momentum)
         v = average(state["v"], grad.square(), beta2)
         agrees = (m * grad > 0).to(m.dtype)
-        share = share_of(agrees).clamp_(min=LEAST_SHARE)
+        agreement = share_of(agrees)
+        share = agreement.clamp(min=LEAST_SHARE)
         factor = (1 - beta2**context.step) ** 0.5 / (1 - momentum**context.step)
         direction = agrees.mul_(m).mul_(per_trial(factor, m) / share)
-        return direction.div_(v.sqrt().add_(per_trial(eps, v))), {"m": m, "v": v}
+        new = {"m": m, "v": v, "agreement": agreement.flatten(1)}
+        return direction.div_(v.sqrt().add_(per_trial(eps, v))), new
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         del value
@@ -68,4 +79,4 @@ def scale_by_cautious_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -
         root = (1 - beta2**context.step) ** 0.5
         return adaptive_lr(v, eps, context) * per_trial(root, v)
 
-    return Optimizer(init, update, effective_lr=effective_lr)
+    return Optimizer(init, update, effective_lr=effective_lr, shares=agreement_shares)

@@ -13,7 +13,7 @@ from trainers.optimizers.base import (
     State,
     chain,
 )
-from trainers.optimizers.transforms import average, descend, share_of, sign
+from trainers.optimizers.transforms import agreement_shares, average, descend, share_of, sign
 
 
 def cautious_lion(momentum: Momentum = 0.9, beta2: Beta2 = 0.95) -> Optimizer:
@@ -24,6 +24,7 @@ def cautious_lion(momentum: Momentum = 0.9, beta2: Beta2 = 0.95) -> Optimizer:
         m <- beta2 * m + (1 - beta2) * g
         c  = [u * g > 0],  c <- c * n / (count(c) + 1)
         w <- w - lr * decay * w - lr * c * sign(u)
+    The metric `agreement_share` is mean([u * g > 0]) over all parameters.
 
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study of Lion.
@@ -42,13 +43,14 @@ def sign_where_agreed(momentum: PerTrial, beta2: PerTrial) -> Optimizer:
 
     def init(value: Tensor, role: ParamRole | None) -> State:
         del role
-        return {"m": torch.zeros_like(value)}
+        return {"m": torch.zeros_like(value), "agreement": value.new_zeros(len(value), 1)}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del context
         u = average(state["m"], grad, momentum)
         agrees = (u * grad > 0).to(u.dtype)
-        share = share_of(agrees) + 1 / value[0].numel()
-        return sign(u).mul_(agrees).div_(share), {"m": average(state["m"], grad, beta2)}
+        agreement = share_of(agrees)
+        new = {"m": average(state["m"], grad, beta2), "agreement": agreement.flatten(1)}
+        return sign(u).mul_(agrees).div_(agreement + 1 / value[0].numel()), new
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, shares=agreement_shares)

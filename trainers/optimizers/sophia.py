@@ -18,7 +18,7 @@ from trainers.optimizers.base import (
     chain,
     per_trial,
 )
-from trainers.optimizers.transforms import average, block_means, descend
+from trainers.optimizers.transforms import average, block_means, descend, share_of
 
 TINY = 1e-15
 """Keeps the quotient defined where there is no curvature yet; as in the source."""
@@ -50,12 +50,14 @@ def sophia(
     After every curvature_frequency-th step, with the gradient g' of the mean loss of the next
     batch whose labels are drawn from the model's own predictions, clipped like g:
         h <- beta2 * h + (1 - beta2) * g'^2
+    The metric `sophia_unclipped_share` is that of elements with |m| < rho * B * h.
 
     Args:
         tokens_per_batch: B, which makes the curvature one of the summed loss.
         momentum: beta1, 0 <= momentum < 1; 0.965 in the source.
         beta2: 0 <= beta2 < 1; 0.99 in the source.
-        rho: > 0; 0.05 to 0.08 in the source.
+        rho: > 0; 0.05 to 0.08 in the source, which has it keep the unclipped share within 0.1 to
+            0.5.
         curvature_frequency: >= 1; 10 in the paper.
 
     Source: arXiv 2305.14342, Algorithm 3 with the Gauss-Newton-Bartlett estimator; `sophia.py` and
@@ -97,10 +99,15 @@ def scale_by_clipped_curvature(
         means = block_means(divisors, context.role)
         return per_trial(context.lr, means) / (means + TINY)
 
+    def shares(state: State, value: Tensor) -> dict[str, Tensor]:
+        unclipped = state["m"].abs() < state["h"] * per_trial(scale, value)
+        return {"sophia_unclipped_share": share_of(unclipped.to(value.dtype)).flatten()}
+
     return Optimizer(
         init,
         update,
         elementwise=True,
         curvature=Curvature(every, estimate),
         effective_lr=effective_lr,
+        shares=shares,
     )

@@ -105,3 +105,9 @@ def descend_undecayed() -> Optimizer:
 def share_of(mask: Tensor) -> Tensor:
     """The mean of zeros and ones over each trial's tensor, shaped to divide it."""
     return mask.mean(tuple(range(1, mask.dim())), keepdim=True)
+
+
+def agreement_shares(state: State, value: Tensor) -> dict[str, Tensor]:
+    """What a cautious rule reports: where gradient and direction had one sign, as it kept it."""
+    del value
+    return {"agreement_share": state["agreement"][:, 0]}

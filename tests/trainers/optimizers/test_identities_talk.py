@@ -271,6 +271,20 @@ def test_masks_of_the_cautious() -> None:
     assert cautious("cautious_lion", beta2=0.95) == pytest.approx([1.0, 0.0])
 
 
+@pytest.mark.parametrize("name", ["cautious_adamw", "cautious_lion"])
+def test_the_cautious_tell_the_share_of_agreement(name: str) -> None:
+    """Per trial: all agrees at first, then what keeps its sign, as the average is not weaker."""
+    optimizer, shares = make(name, momentum=0.9, beta2=0.95), []
+    grad = torch.tensor([[1.0, 1.0, 1.0, 1.0], [1.0, -2.0, 3.0, -4.0]], dtype=torch.float64)
+    flips = torch.tensor([[-0.1, 1.0, 1.0, 1.0], [-0.1, -0.1, -0.1, 1.0]], dtype=torch.float64)
+    assert optimizer.shares is not None
+    state = optimizer.init(grad, ParamRole.MLP)
+    for step, given in enumerate((grad, flips * grad), 1):
+        _, state = optimizer.update(given, state, torch.zeros_like(grad), context(step, 2))
+        shares.append(optimizer.shares(state, grad)["agreement_share"].tolist())
+    assert shares == [[1.0, 1.0], [0.75, 0.25]]
+
+
 def test_the_cautious_without_a_memory_of_gradients_mask_nothing() -> None:
     settings = {"momentum": 0.0, "beta2": 0.95}
     grads = random_grads()
