@@ -16,7 +16,17 @@ import torch
 from torch import Tensor
 
 from trainers.config import Hyperparameter, Option
-from trainers.optimizers.base import Context, Entry, Optimizer, ParamRole, PerTrial, State
+from trainers.optimizers.base import (
+    Context,
+    EffectiveLr,
+    Entry,
+    Optimizer,
+    ParamRole,
+    PerTrial,
+    State,
+    per_trial,
+)
+from trainers.optimizers.transforms import adaptive_lr, block_means
 
 PREFIX = "torch."
 VERSION = f"torch {torch.__version__.split('+')[0]}"
@@ -34,6 +44,13 @@ _STATE_BYTES: Mapping[str, float] = {
     "SGD": 0.0,
 }
 """Bytes that a class keeps per fp32 parameter with its defaults; not for those that factor."""
+
+_SQUARES: Mapping[str, str] = {
+    **dict.fromkeys(("Adam", "AdamW", "NAdam"), "exp_avg_sq"),
+    "RMSprop": "square_avg",
+    "Adagrad": "sum",
+}
+"""Where the classes that step by `lr / (sqrt(v) + eps)` keep v; the others have another rule."""
 
 _TUPLES: Mapping[str, tuple[str, str]] = {
     "betas": ("momentum", "beta2"),
@@ -174,7 +191,26 @@ def adapted(kind: TorchClass, chosen: Mapping[str, PerTrial | bool]) -> Optimize
         }
         return torch.stack([delta for delta, _ in done]), after
 
-    return Optimizer(init, update)
+    key = _SQUARES.get(kind.__name__)
+    return Optimizer(init, update, effective_lr=_effective_lr(key, chosen) if key else None)
+
+
+def _effective_lr(key: str, chosen: Mapping[str, PerTrial | bool]) -> EffectiveLr:
+    """`lr / (sqrt(v) + eps)` of the classes that keep v as `key`, and what belongs to it beside."""
+
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        del value
+        v, rate = state.get(f"max_{key}", state[key]), context.lr
+        if "grad_avg" in state:
+            v = v - state["grad_avg"].square()
+        means = block_means(v, context.role)
+        if "beta2" in chosen:
+            means = means / per_trial(1 - chosen["beta2"] ** context.step, means)
+        if "lr_decay" in chosen:
+            rate = rate / (1 + (context.step - 1) * chosen["lr_decay"])
+        return adaptive_lr(means, chosen["eps"], replace(context, lr=rate))
+
+    return effective_lr
 
 
 _Stepped = tuple[Tensor, State]

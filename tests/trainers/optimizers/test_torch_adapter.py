@@ -135,3 +135,40 @@ def test_a_run_of_another_version_is_refused(data_dir: Path) -> None:
     other = type(config)(**{**vars(config), "optimizer_version": "torch 1.0"})
     with pytest.raises(ValueError, match=f"is here in version '{VERSION}', but the run is of"):
         StackRun([other], data_dir=data_dir)
+
+
+RATES: dict[str, dict[str, float]] = {
+    "Adam": {"momentum": 0.0, "beta2": 0.5},
+    "AdamW": {"momentum": 0.0, "beta2": 0.5, "weight_decay": 0.0},
+    "NAdam": {"momentum": 0.0, "beta2": 0.5},
+    "RMSprop": {"alpha": 0.5},
+    "Adagrad": {"lr_decay": 0.5},
+}
+SWITCHED = [("Adam", "amsgrad"), ("AdamW", "amsgrad"), ("RMSprop", "centered")]
+
+
+@pytest.mark.parametrize(("name", "switch"), [*((name, "") for name in RATES), *SWITCHED])
+def test_the_effective_rate_is_what_the_class_multiplies_a_gradient_with(
+    name: str, switch: str
+) -> None:
+    known = entry(f"torch.{name}")
+    defaults = {k: h.default for k, h in known.hyperparameters.items()}
+    columns = {k: column(v, v) for k, v in (defaults | RATES[name]).items()}
+    optimizer = known.construct(columns, {switch: True} if switch else {}, {})
+    value = torch.ones(2, 1, 1, dtype=torch.float64)
+    state = optimizer.init(value, ParamRole.MLP)
+    assert optimizer.effective_lr is not None
+    for step, grad in enumerate((3.0, -1.0, 0.5), 1):
+        now = context(step, 2, lr=0.1)
+        grads = value * column(grad, 2 * grad)[:, None, None]
+        delta, state = optimizer.update(grads, state, value, now)
+        rate = optimizer.effective_lr(state, value, now)
+        assert rate.shape == (2, 1)
+        torch.testing.assert_close(rate[:, :, None], -delta / grads, rtol=1e-9, atol=0)
+
+
+def test_other_classes_tell_no_effective_rate() -> None:
+    for name in set(SWEPT) - RATES.keys():
+        known = entry(f"torch.{name}")
+        defaults = {k: h.default for k, h in known.hyperparameters.items()}
+        assert known.construct(defaults, {}, {}).effective_lr is None
