@@ -63,7 +63,8 @@ def adafactor_classic(
         google-deepmind/optax@2edbcbe. The learning rate is the paper's relative step size, whose
         largest value, 1e-2, is the centre here, as the study has none.
 
-    Deviations: decay is times the scheduled learning rate; optax's is not.
+    Deviations: decay is times the scheduled learning rate; optax's is not. Queries, keys and values
+        have factors, clipping and scales of their own, as they are separate matrices here.
     """
     direction = scale_by_classic_factors(decay_exponent, eps, min_dim_factored)
     return chain(direction, clip_and_scale(clip_threshold, min_scale), descend())

@@ -47,7 +47,11 @@ def shampoo(
     Source: arXiv 1802.09568, Algorithm 1; facebookresearch/optimizers@f606606
         `distributed_shampoo/`. Centre of `lr`: the study's for Adam, to whose steps it is grafted.
 
-    Deviations: no blocks. A preconditioner that is not finite is NaN, which ends that trial alone.
+    Deviations: no blocks. Roots are pseudo-inverses, where the source inverts every damped
+        eigenvalue. beta2 is 0.95 where paper and source have a sum (1), and roots are computed
+        every 10 steps where those do so at every one. Queries, keys and values have preconditioners
+        of their own, as they are separate matrices here. A preconditioner that is not finite is
+        NaN, which ends that trial alone.
     """
     roots = Roots(0.5, precondition_frequency, max_precond_dim, graft)
     return chain(scale_by_roots(momentum, beta2, eps, roots), descend())

@@ -48,9 +48,8 @@ def shampoo_squared(
         `shampoo`, facebookresearch/optimizers@f606606 `distributed_shampoo/`. Centre of `lr`: the
         study's for Adam, to whose steps it is grafted.
 
-    Deviations: no blocks, and no factor trace(L)^1/2 as in the idealised rule: grafting sets the
-        length, and without it steps are in inverse proportion to the gradient. A preconditioner
-        that is not finite is NaN, which ends that trial alone.
+    Deviations: those of `shampoo`, and no factor trace(L)^1/2 as in the idealised rule: grafting
+        sets the length, and without it steps are in inverse proportion to the gradient.
     """
     roots = Roots(1.0, precondition_frequency, max_precond_dim, graft)
     return chain(scale_by_roots(momentum, beta2, eps, roots), descend())

@@ -60,8 +60,9 @@ def soap(
         point next to its default 3e-3.
 
     Deviations: M stays rotated between updates of the bases, instead of being rotated forth and
-        back at every step; equal in exact arithmetic. A basis of a matrix that is not finite is
-        NaN, which ends that trial alone.
+        back at every step; equal in exact arithmetic. Queries, keys and values have bases of their
+        own, as they are separate matrices here. A basis of a matrix that is not finite is NaN,
+        which ends that trial alone.
     """
     limit = max_precond_dim
     direction = scale_by_soap(momentum, beta2, eps, frequency=precondition_frequency, limit=limit)
