@@ -34,8 +34,7 @@ from trainers.optimizers.schedule_free_adamw import schedule_free_adamw
 from trainers.optimizers.schedule_free_sgd import schedule_free_sgd
 from trainers.optimizers.sgd import sgd
 from trainers.optimizers.sgd_ema import sgd_ema
-from trainers.optimizers.shampoo import shampoo
-from trainers.optimizers.shampoo_squared import shampoo_squared
+from trainers.optimizers.shampoo import shampoo, shampoo_squared
 from trainers.optimizers.signum import signum
 from trainers.optimizers.soap import soap
 from trainers.optimizers.sophia import sophia

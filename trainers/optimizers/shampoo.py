@@ -1,4 +1,4 @@
-"""Preconditioning with one matrix per side of a parameter."""
+"""Preconditioning with one matrix per side of a parameter, at the paper's power or at twice it."""
 
 from trainers.optimizers.base import Momentum, Optimizer, chain
 from trainers.optimizers.kronecker import (
@@ -54,4 +54,36 @@ def shampoo(
         NaN, which ends that trial alone.
     """
     roots = Roots(0.5, precondition_frequency, max_precond_dim, graft)
+    return chain(scale_by_roots(momentum, beta2, eps, roots), descend())
+
+
+def shampoo_squared(
+    momentum: Momentum = 0.9,
+    beta2: FactorBeta = 0.95,
+    eps: Damping = 1e-12,
+    *,
+    precondition_frequency: Frequency = 10,
+    max_precond_dim: MaxDim = 10_000,
+    graft: Graft = True,
+) -> Optimizer:
+    """The average of gradients over a square root of two matrices, one per side.
+
+    Update: that of `shampoo` with
+        d  = (L / (1 - beta2^t) + eps)^-1/2 m / (1 - beta1^t) (R / (1 - beta2^t) + eps)^-1/2
+
+    Args:
+        momentum: beta1, as of `shampoo`, like all others.
+        beta2: 0 <= beta2 <= 1; of both matrices.
+        eps: > 0, added to their eigenvalues.
+        precondition_frequency: steps between two computations of the roots.
+        max_precond_dim: a longer side has no preconditioner.
+        graft: whether steps are as long as Adam's.
+
+    Source: arXiv 2406.17748, "A New Perspective on Shampoo's Preconditioner"; otherwise that of
+        `shampoo`, whose centre of `lr` it has.
+
+    Deviations: those of `shampoo`, and no factor trace(L)^1/2 as in the idealised rule: grafting
+        sets the length, and without it steps are in inverse proportion to the gradient.
+    """
+    roots = Roots(1.0, precondition_frequency, max_precond_dim, graft)
     return chain(scale_by_roots(momentum, beta2, eps, roots), descend())
