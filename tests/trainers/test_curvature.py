@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.trainers import oracle
 from tests.trainers.builders import tiny_config
 from trainers.curvature import drawn_labels
-from trainers.loop import StackRun
+from trainers.data import TRAIN, Batches, open_tokens
+from trainers.effective_lr import split_states
+from trainers.loop import ALL, StackRun
 from trainers.optimizers import REGISTRY
 from trainers.optimizers.base import Context, Curvature, Entry, Optimizer, ParamRole, State
 from trainers.optimizers.transforms import descend
@@ -76,6 +79,38 @@ def test_the_second_look_comes_after_every_third_step_and_is_clipped(
         run.advance()
     assert [step for step, _ in seen] == [3, 6]
     assert [norm for _, norm in seen] == pytest.approx([1e-3] * 2, rel=2e-3)
+
+
+def test_the_second_look_is_at_the_next_batch_with_drawn_labels_and_no_z_loss(
+    data_dir: Path,
+) -> None:
+    """After step 10 of Sophia: its h by the textbook's model, one trial at a time."""
+    base = tiny_config(data_dir, "sophia", steps=12, changes={"z_loss": 0.5, "grad_clip": 0.3})
+    configs = [base, dataclasses.replace(base, seed=1)]
+    run = StackRun(configs, data_dir=data_dir)
+    while run.step < 10:
+        run.advance()
+    window = base.model.sequence_length
+    batches = Batches(
+        open_tokens(data_dir, base.data, TRAIN), [0, 1], batch_size=base.batch_size, window=window
+    )
+    found = split_states(run._states, ALL, run._network.shapes)
+    for k in range(2):
+        params = {
+            n: p[k].clone().requires_grad_() for n, p in run._network.params(run._flat).items()
+        }
+        sequences = torch.from_numpy(batches.batch(11))[k]
+        predicted = [oracle.logits(params, row[:-1], layers=2, heads=2) for row in sequences]
+        logits = torch.cat(predicted)
+        labels = drawn_labels(logits[None], [k], 10)[0]
+        assert (labels != sequences[:, 1:].flatten()).any()
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        grads = dict(zip(params, torch.autograd.grad(loss, [*params.values()]), strict=True))
+        norm = sum(grad.square().sum() for grad in grads.values()) ** 0.5
+        assert norm > 0.3
+        for name, grad in grads.items():
+            expected = 0.01 * (grad * 0.3 / (norm + 1e-6)).square()
+            torch.testing.assert_close(found[name]["h"][k], expected, rtol=1e-3, atol=1e-12)
 
 
 def test_details_of_a_step_are_from_before_the_second_look(

@@ -51,6 +51,10 @@ def sweep(
     ]
 
 
+def with_changes(config: TrainConfig, **changes: float) -> TrainConfig:
+    return dataclasses.replace(config, hyperparameters={**config.hyperparameters, **changes})
+
+
 def test_a_run_learns_and_reports(data_dir: Path) -> None:
     run = StackRun(sweep(data_dir, 1e-5, 1e-2, steps=150), data_dir=data_dir)
     metrics = run_to_end(run)
@@ -101,24 +105,32 @@ def test_the_smoothed_training_loss_is_the_mean_of_the_last_steps(data_dir: Path
     assert result.last_finite_loss == losses[60]
 
 
-@pytest.mark.parametrize("optimizer", REGISTRY)
+PERIODIC = ("soap", "shampoo", "shampoo_squared", "sophia")
+LONGER = (*PERIODIC, "prodigy", "schedule_free_adamw", "adalayer_frozen")
+"""What has periods, phases or a memory of its own goes on from the midst of one into the next."""
+INTERRUPTIONS = [*((name, 4, 9) for name in REGISTRY), *((name, 13, 30) for name in LONGER)]
+
+
+@pytest.mark.parametrize(("optimizer", "step", "steps"), INTERRUPTIONS)
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
-    data_dir: Path, tmp_path: Path, optimizer: str
+    data_dir: Path, tmp_path: Path, optimizer: str, step: int, steps: int
 ) -> None:
     lr = REGISTRY[optimizer].lr
-    configs = sweep(data_dir, lr / 10, lr, 1e30, optimizer=optimizer, steps=9)
+    configs = sweep(data_dir, lr / 10, lr, 1e30, optimizer=optimizer, steps=steps)
+    if optimizer == "adalayer_frozen":
+        configs = [with_changes(config, freeze_fraction=0.5) for config in configs]
     whole = StackRun(configs, data_dir=data_dir)
     expected = run_to_end(whole)
 
     first = StackRun(configs, data_dir=data_dir)
-    advance_to(first, 4)
-    first.save(tmp_path / "4")
+    advance_to(first, step)
+    first.save(tmp_path / "first")
     resumed = StackRun(configs, data_dir=data_dir)
-    resumed.load(tmp_path / "4")
-    assert resumed.step == 4
+    resumed.load(tmp_path / "first")
+    assert resumed.step == step
     rest = run_to_end(resumed)
 
-    assert repr(rest) == repr([m for m in expected if m.step > 4])
+    assert repr(rest) == repr([m for m in expected if m.step > step])
     assert without_time(resumed.results()) == without_time(whole.results())
     ours, theirs = weights(resumed, tmp_path / "r"), weights(whole, tmp_path / "w")
     assert all(torch.equal(ours[k][:2], theirs[k][:2]) for k in theirs)
@@ -262,6 +274,37 @@ def test_a_trial_whose_gradient_is_no_number_has_diverged(data_dir: Path, optimi
     # That of most rules overflows at these learning rates; steps of some stay short.
     lost = (~norms.isfinite()).any(0).tolist()
     assert outcomes == ["diverged" if each else "finite" for each in lost]
+
+
+@pytest.mark.parametrize("optimizer", ["soap", "shampoo", "shampoo_squared"])
+def test_a_decomposition_that_fails_ends_its_trial_alone(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    """The same stack twice; one preconditioner of the second member is past all decomposing."""
+    configs = sweep(data_dir, 1e-3, 1e-3, 1e-3, optimizer=optimizer, steps=14)
+    whole, struck = (StackRun(configs, data_dir=data_dir) for _ in range(2))
+    advance_to(whole, 9)
+    advance_to(struck, 9)
+    struck._states["layers.0.mlp_in"]["left"][1, 0, 0] = -7.0e7
+    kinds = {"soap": "qr", "shampoo": "eigh", "shampoo_squared": "eigh"}
+    decompose, failed = getattr(torch.linalg, kinds[optimizer]), []
+
+    def failing(matrix: Tensor) -> tuple[Tensor, ...]:
+        if (matrix.abs() > 1e5).any():
+            failed.append(len(matrix))
+            raise torch.linalg.LinAlgError("did not converge")  # type: ignore[attr-defined]
+        return tuple(decompose(matrix))
+
+    monkeypatch.setattr(torch.linalg, kinds[optimizer], failing)
+    run_to_end(whole)
+    run_to_end(struck)
+    outcomes = [result and result.outcome for result in struck.results()]
+    assert outcomes == ["finite", "diverged", "finite"]
+    assert failed[:2] == [3, 1]
+    ours, theirs = weights(struck, tmp_path / "struck"), weights(whole, tmp_path / "whole")
+    for slot in (0, 2):
+        assert all(torch.equal(ours[k][slot], theirs[k][slot]) for k in theirs)
+        assert without_time([struck.result(slot)]) == without_time([whole.result(slot)])
 
 
 def test_a_masked_member_is_frozen_and_has_no_result(data_dir: Path, tmp_path: Path) -> None:

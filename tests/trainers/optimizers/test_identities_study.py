@@ -58,18 +58,29 @@ def test_adagrad_slows_down_as_the_root_of_time() -> None:
     assert found == pytest.approx([-(t**-0.5) for t in range(1, 6)])
 
 
-def test_adagrad_is_its_full_matrix_form_where_gradients_lie_on_axes() -> None:
-    """`H <- H + g g^T, d = H^(-1/2) g` by pseudo-inverse; its first step is g over its norm."""
-    values = torch.tensor([[2.0, 0, 0], [0, -3, 0], [1, 0, 0], [0, 0, 5], [0, 4, 0]]).double()
-    found = directions(build("adagrad", {"eps": [1e-300]}), [g[None, None] for g in values])
-    matrix = torch.zeros(3, 3, dtype=torch.float64)
-    for g, direction in zip(values, found, strict=True):
+def full_matrix_adagrad(grads: Tensor) -> list[Tensor]:
+    """`H <- H + g g^T, d = H^(-1/2) g` by pseudo-inverse, for gradients `(t, n)`."""
+    matrix, found = torch.zeros(grads.shape[1], grads.shape[1], dtype=torch.float64), []
+    for g in grads:
         matrix = matrix + torch.outer(g, g)
         root, vectors = torch.linalg.eigh(matrix)
         inverse = torch.where(root > 1e-9, root.clamp(min=1e-9) ** -0.5, 0.0)
-        expected = vectors @ (inverse * (vectors.T @ g))
-        torch.testing.assert_close(direction[0, 0], expected, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(found[0][0, 0], values[0] / values[0].norm())
+        found.append(vectors @ (inverse * (vectors.T @ g)))
+    return found
+
+
+def test_adagrad_is_its_full_matrix_form_where_gradients_lie_on_axes() -> None:
+    values = torch.tensor([[2.0, 0, 0], [0, -3, 0], [1, 0, 0], [0, 0, 5], [0, 4, 0]]).double()
+    found = directions(build("adagrad", {"eps": [1e-300]}), [g[None, None] for g in values])
+    expected = full_matrix_adagrad(values)
+    assert_same([direction[0, 0] for direction in found], expected)
+
+
+def test_the_full_matrix_form_steps_along_any_first_gradient_and_ours_along_its_sign() -> None:
+    g = random_grads(5)[0][0]
+    torch.testing.assert_close(full_matrix_adagrad(g[None])[0], g / g.norm())
+    (found,) = directions(build("adagrad", {"eps": [1e-300]}), [g[None]])
+    torch.testing.assert_close(found[0], g.sign())
 
 
 def test_adalayer_of_one_element_is_adam() -> None:
