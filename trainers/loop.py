@@ -12,7 +12,7 @@ from torch import Tensor
 from trainers import checkpoints
 from trainers.assembly import build, check, decay_coefficients, stacked_hyperparameters
 from trainers.checkpoints import CheckpointError
-from trainers.config import TrainConfig, canonical_json, to_dict
+from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, to_dict
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
 from trainers.effective_lr import quantiles_by_role, split_states
@@ -166,8 +166,11 @@ class StackRun:
         self._pending = []
 
     def _identity(self) -> list[str]:
-        """A hash of each configuration, in order."""
-        texts = [canonical_json(to_dict(config)) for config in self._configs]
+        """A hash of each configuration and of what its numbers depend on besides, in order."""
+        plain = [
+            {"trainer": TRAINER_VERSION, "config": to_dict(config)} for config in self._configs
+        ]
+        texts = [canonical_json(each) for each in plain]
         return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
     def _clock(self) -> float:

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.trainers.builders import tiny_config
+from trainers import loop
 from trainers.checkpoints import CheckpointError
-from trainers.config import Precision, ScheduleName, TrainConfig
+from trainers.config import TRAINER_VERSION, Precision, ScheduleName, TrainConfig
 from trainers.loop import StackRun, train
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.optimizers import REGISTRY
@@ -157,6 +158,15 @@ def test_a_checkpoint_of_another_stack_is_refused(data_dir: Path, tmp_path: Path
     StackRun(sweep(data_dir, 1e-3), data_dir=data_dir).save(tmp_path / "0")
     with pytest.raises(CheckpointError, match="belongs to another stack"):
         StackRun(sweep(data_dir, 2e-3), data_dir=data_dir).load(tmp_path / "0")
+
+
+def test_a_checkpoint_of_another_trainer_is_refused(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StackRun(sweep(data_dir, 1e-3), data_dir=data_dir).save(tmp_path / "0")
+    monkeypatch.setattr(loop, "TRAINER_VERSION", TRAINER_VERSION + 1)
+    with pytest.raises(CheckpointError, match="belongs to another stack"):
+        StackRun(sweep(data_dir, 1e-3), data_dir=data_dir).load(tmp_path / "0")
 
 
 @pytest.mark.parametrize("optimizer", REGISTRY)
