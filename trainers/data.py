@@ -1,8 +1,8 @@
 """Token data sets: the embedded corpus, memory-mapped files, and batches as a function of the step.
 
-A data set is a folder `<data_dir>/<name>/` with `manifest.json`, `train.bin` and
-`validation.bin`. The embedded corpus is the text of the Python standard library's own modules,
-byte by byte: real text, on every machine, without a download.
+A data set is a folder `<data_dir>/<name>/` as `token_files` describes it. The embedded corpus is
+the text of the Python standard library's own modules, byte by byte: real text, on every machine,
+without a download.
 """
 
 import hashlib
@@ -12,17 +12,29 @@ import sys
 import sysconfig
 import uuid
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.config import DataConfig, canonical_json
+from trainers.config import DataConfig
+from trainers.token_files import (
+    MANIFEST,
+    NAME,
+    Tokens,
+    Windows,
+    check_files,
+    files_sha256,
+    known_names,
+    map_files,
+    read_manifest,
+)
+
+# The two parts are named by whoever opens a data set.
+from trainers.token_files import TRAIN as TRAIN
+from trainers.token_files import VALIDATION as VALIDATION
 
 EMBEDDED = "embedded"
-TRAIN, VALIDATION, MANIFEST = "train.bin", "validation.bin", "manifest.json"
 
 CORPUS_BYTES = 6 * 2**20
 """Where the embedded corpus ends: enough for the proxies, written in a moment."""
@@ -37,8 +49,6 @@ EXCLUDED_MODULES = frozenset(
     {"antigravity", "encodings", "idlelib", "lib2to3", "pydoc_data", "this", "turtledemo"}
 )
 """Tables, programs and jokes rather than modules; compiled modules have no text anyway."""
-
-Tokens = NDArray[np.unsignedinteger[Any]]
 
 
 def prepare_embedded(data_dir: Path) -> DataConfig:
@@ -58,28 +68,28 @@ def prepare_embedded(data_dir: Path) -> DataConfig:
 
 def dataset(data_dir: Path, name: str) -> DataConfig:
     """The description of a prepared data set; raises ValueError naming the known ones otherwise."""
-    path = data_dir / name / MANIFEST
-    if not path.is_file():
-        known = sorted(p.parent.name for p in data_dir.glob(f"*/{MANIFEST}"))
-        raise ValueError(
-            f"unknown data set '{name}' in {data_dir}; known: {', '.join(known) or 'none'}"
-        )
-    manifest = json.loads(path.read_text())
-    return DataConfig(name=name, sha256=manifest["sha256"], vocabulary=manifest["vocabulary"])
+    if not NAME.fullmatch(name) or not (data_dir / name / MANIFEST).is_file():
+        known = ", ".join(known_names(data_dir)) or "none"
+        raise ValueError(f"unknown data set '{name}' in {data_dir}; known: {known}")
+    manifest = read_manifest(data_dir / name)
+    return DataConfig(name=name, sha256=manifest.sha256, vocabulary=manifest.vocabulary)
 
 
-def open_tokens(data_dir: Path, config: DataConfig, part: str) -> Tokens:
-    """The tokens of `train.bin` or `validation.bin`, memory-mapped.
-
-    Raises ValueError if the data set on disk is not the one of the configuration; the content is
-    read for that once in a process.
-    """
-    if _verified_sha256(data_dir / config.name) != config.sha256:
+def verify(data_dir: Path, config: DataConfig) -> None:
+    """Raises ValueError unless the data set on disk is that of the configuration, and whole."""
+    manifest = read_manifest(data_dir / config.name)
+    if (manifest.sha256, manifest.vocabulary) != (config.sha256, config.vocabulary):
         raise ValueError(
             f"data set '{config.name}' in {data_dir} is not the one that was asked for"
         )
-    manifest = json.loads((data_dir / config.name / MANIFEST).read_text())
-    return np.memmap(data_dir / config.name / part, dtype=manifest["dtype"], mode="r")
+    check_files(data_dir / config.name, manifest)
+
+
+def open_tokens(data_dir: Path, config: DataConfig, part: str) -> tuple[Tokens, ...]:
+    """The shards of `TRAIN` or `VALIDATION`, memory-mapped; raises ValueError as `verify` does."""
+    verify(data_dir, config)
+    folder = data_dir / config.name
+    return map_files(folder, read_manifest(folder), part)
 
 
 def bigram_entropy(data_dir: Path, config: DataConfig) -> float:
@@ -87,9 +97,12 @@ def bigram_entropy(data_dir: Path, config: DataConfig) -> float:
 
     What a model reaches that looks at one token only.
     """
-    tokens = open_tokens(data_dir, config, TRAIN).astype(np.int64)
     size = config.vocabulary
-    joint = np.bincount(tokens[:-1] * size + tokens[1:], minlength=size**2).reshape(size, size)
+    joint = np.zeros((size, size), np.int64)
+    for shard in open_tokens(data_dir, config, TRAIN):
+        tokens = shard.astype(np.int64)
+        pairs = tokens[:-1] * size + tokens[1:]
+        joint += np.bincount(pairs, minlength=size**2).reshape(size, size)
     return _entropy(joint.ravel()) - _entropy(joint.sum(axis=1))
 
 
@@ -101,9 +114,9 @@ class Batches:
     """
 
     def __init__(
-        self, tokens: Tokens, seeds: Sequence[int], *, batch_size: int, window: int
+        self, shards: Sequence[Tokens], seeds: Sequence[int], *, batch_size: int, window: int
     ) -> None:
-        self._windows = _windows(tokens, window)
+        self._windows = Windows(shards, window)
         # Trials of one seed read the same batch: it is gathered once.
         self._seeds, self._slots = np.unique(np.array(seeds, np.uint64), return_inverse=True)
         self._batch_size = batch_size
@@ -124,11 +137,11 @@ class Batches:
         return order.reshape(len(self._seeds), BLOCK_STEPS, self._batch_size)
 
 
-def validation_windows(tokens: Tokens, count: int, window: int) -> Tokens:
+def validation_windows(shards: Sequence[Tokens], count: int, window: int) -> Tokens:
     """At most `count` windows spread evenly over the held-out text, `(count, window)`."""
-    windows = _windows(tokens, window)
+    windows = Windows(shards, window)
     count = min(count, len(windows))
-    return windows[np.arange(count) * len(windows) // count]
+    return windows[np.arange(count, dtype=np.uint64) * len(windows) // count]
 
 
 def shuffled(position: Tokens, size: int, seed: Tokens) -> Tokens:
@@ -159,13 +172,6 @@ def _mix(x: Tokens) -> Tokens:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def _windows(tokens: Tokens, window: int) -> Tokens:
-    count = len(tokens) // window
-    if count == 0:
-        raise ValueError(f"a window of {window} tokens is longer than the text of {len(tokens)}")
-    return tokens[: count * window].reshape(count, window)
 
 
 def _documents() -> Iterator[tuple[str, bytes]]:
@@ -202,7 +208,7 @@ def _write_data_set(folder: Path, parts: dict[str, bytes]) -> None:
         "vocabulary": 256,
         "files": hashes,
         "tokens": {name: len(content) for name, content in parts.items()},
-        "sha256": _digest(canonical_json(hashes).encode()).hex(),
+        "sha256": files_sha256(hashes),
     }
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
     try:
@@ -211,18 +217,6 @@ def _write_data_set(folder: Path, parts: dict[str, bytes]) -> None:
         shutil.rmtree(partial)
         if not (folder / MANIFEST).exists():
             raise
-
-
-@cache
-def _verified_sha256(folder: Path) -> str:
-    """The hash over the hashes of the files as they are now; read once in a process."""
-    hashes = {name: _file_digest(folder / name) for name in (TRAIN, VALIDATION)}
-    return _digest(canonical_json(hashes).encode()).hex()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(content: bytes) -> bytes:

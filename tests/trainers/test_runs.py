@@ -191,7 +191,7 @@ def test_it_gets_what_it_asks_for_and_the_seed_is_set(register: Register, data_d
         lr: Lr = 0.5,
         switch: Annotated[bool, Option()] = True,
     ) -> Iterator[tuple[int, Mapping[str, float]]]:
-        tokens = open_tokens(data_dir, data, TRAIN)
+        (tokens,) = open_tokens(data_dir, data, TRAIN)
         seen.append((batch_size, model.width, len(tokens) > 1000, device, lr, switch))
         seen.append((torch.rand(1).item(), random.random()))  # noqa: S311
         yield 0, {Loss: 1.0}
