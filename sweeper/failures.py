@@ -28,6 +28,7 @@ class FailureKind(StrEnum):
     OOM_HOST = "oom_host"
     TIMEOUT = "timeout"
     CHECKPOINT_CORRUPT = "checkpoint_corrupt"
+    DATA_CORRUPT = "data_corrupt"
     DISK_FULL = "disk_full"
 
 
@@ -104,6 +105,11 @@ POLICIES: Mapping[FailureKind, Policy] = {
         alone=Remedy.OLDER_CHECKPOINT,
         retries=None,
         advice="an older checkpoint or none is used; check the disk",
+    ),
+    FailureKind.DATA_CORRUPT: Policy(
+        together=Remedy.FAIL,
+        counts=True,
+        advice="`sweeper data verify` says which file is damaged: restore it, then retry",
     ),
     FailureKind.DISK_FULL: Policy(
         together=Remedy.PAUSE,

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sweeper import plots, presets
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.analysis.stability import Stability, stability
 from sweeper.cost import training_flops
+from sweeper.errors import InvalidRequest, Problem
 from sweeper.expand import expand
 from sweeper.grids import axis_scale
 from sweeper.plots.effective_lr import KEY as EFFECTIVE_LR
@@ -20,7 +22,7 @@ from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 from sweeper.settings import hyperparameters
-from sweeper.spec import parse
+from sweeper.spec import SweepSpec, parse
 from sweeper.storage.records import (
     Event,
     IdempotentRequest,
@@ -33,10 +35,11 @@ from sweeper.storage.store import Store
 from sweeper.trials import Expansion, SweepState, Variant
 from trainers.config import SCALES, DataConfig, Hyperparameter, Option, Scale, canonical_json
 from trainers.cost import Cost, cost
-from trainers.data import dataset, prepare_embedded
+from trainers.data import EMBEDDED, dataset, prepare_embedded, verify
 from trainers.functions import TrainingFunction
 from trainers.optimizers import names, options, registered
 from trainers.optimizers.notes import argument_notes
+from trainers.token_files import DataError, known_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +109,15 @@ class Service:
         names()
 
     def datasets(self) -> dict[str, DataConfig]:
-        """The data sets a sweep can name; the embedded one is written on first use."""
-        embedded = prepare_embedded(self.datasets_dir)
-        others = sorted(path.parent.name for path in self.datasets_dir.glob("*/manifest.json"))
-        found = {name: dataset(self.datasets_dir, name) for name in others}
-        return {embedded.name: embedded} | found
+        """The data sets a sweep can name; the embedded one is written on first use.
+
+        Those whose manifest is damaged are left out.
+        """
+        found = {EMBEDDED: prepare_embedded(self.datasets_dir)}
+        for name in known_names(self.datasets_dir):
+            with suppress(DataError):
+                found[name] = dataset(self.datasets_dir, name)
+        return found
 
     def submit(
         self, body: Mapping[str, Any], *, key: str | None = None, caller: str = ""
@@ -121,7 +128,7 @@ class Service:
         `KeyReused`, and then nothing is stored.
         """
         spec = parse(body)
-        expansion = expand(spec, self.datasets(), salt=secrets.token_hex(16) if spec.fresh else "")
+        expansion = self._expand(spec, salt=secrets.token_hex(16) if spec.fresh else "")
         return self.store.sweeps.submit(
             name=spec.name,
             spec=dict(body),
@@ -136,7 +143,7 @@ class Service:
     def preview(self, body: Mapping[str, Any]) -> Preview:
         """What `submit` would store, with its cost; stores nothing. Raises `InvalidRequest`."""
         spec = parse(body)
-        expansion = expand(spec, self.datasets())
+        expansion = self._expand(spec)
         known = frozenset[str]() if spec.fresh else self._known(expansion)
         new = [trial.config for trial in expansion.trials if trial.fingerprint not in known]
         ours = [config for config in new if not config.is_function]
@@ -149,6 +156,15 @@ class Service:
             tokens=sum(config.tokens for config in ours),
             flops=sum(training_flops(config) for config in ours),
         )
+
+    def _expand(self, spec: SweepSpec, salt: str = "") -> Expansion:
+        """The points and trials of a sweep whose data set is whole."""
+        if spec.data in known_names(self.datasets_dir):
+            try:
+                verify(self.datasets_dir, dataset(self.datasets_dir, spec.data))
+            except DataError as error:
+                raise InvalidRequest((Problem("/data", str(error)),)) from None
+        return expand(spec, self.datasets(), salt)
 
     def _known(self, expansion: Expansion) -> frozenset[str]:
         return frozenset(self.store.sweeps.existing([t.fingerprint for t in expansion.trials]))

@@ -42,6 +42,7 @@ def test_a_lost_stack_goes_back_before_it_is_split(kind: FailureKind) -> None:
         (FailureKind.OOM_GPU, Remedy.SPLIT),
         (FailureKind.OOM_HOST, Remedy.SPLIT),
         (FailureKind.TIMEOUT, Remedy.FAIL),
+        (FailureKind.DATA_CORRUPT, Remedy.FAIL),
         (FailureKind.CHECKPOINT_CORRUPT, Remedy.OLDER_CHECKPOINT),
         (FailureKind.DISK_FULL, Remedy.PAUSE),
     ],

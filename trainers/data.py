@@ -21,6 +21,7 @@ from trainers.config import DataConfig
 from trainers.token_files import (
     MANIFEST,
     NAME,
+    DataError,
     Tokens,
     Windows,
     check_files,
@@ -76,17 +77,15 @@ def dataset(data_dir: Path, name: str) -> DataConfig:
 
 
 def verify(data_dir: Path, config: DataConfig) -> None:
-    """Raises ValueError unless the data set on disk is that of the configuration, and whole."""
+    """Raises DataError unless the data set on disk is that of the configuration, and whole."""
     manifest = read_manifest(data_dir / config.name)
     if (manifest.sha256, manifest.vocabulary) != (config.sha256, config.vocabulary):
-        raise ValueError(
-            f"data set '{config.name}' in {data_dir} is not the one that was asked for"
-        )
+        raise DataError(f"data set '{config.name}' in {data_dir} is not the one that was asked for")
     check_files(data_dir / config.name, manifest)
 
 
 def open_tokens(data_dir: Path, config: DataConfig, part: str) -> tuple[Tokens, ...]:
-    """The shards of `TRAIN` or `VALIDATION`, memory-mapped; raises ValueError as `verify` does."""
+    """The shards of `TRAIN` or `VALIDATION`, memory-mapped; raises DataError as `verify` does."""
     verify(data_dir, config)
     folder = data_dir / config.name
     return map_files(folder, read_manifest(folder), part)

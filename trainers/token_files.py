@@ -26,6 +26,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Tokens = NDArray[np.unsignedinteger[Any]]
 
 
+class DataError(ValueError):
+    """A data set on disk is damaged, or not the one that was asked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a data set consists of; `files` has the SHA-256 of each file, `tokens` its length."""
@@ -44,17 +48,17 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest in a folder; raises ValueError if it is not one or contradicts itself."""
+    """The manifest in a folder; raises DataError if it is not one or contradicts itself."""
     try:
         plain = json.loads((folder / MANIFEST).read_text())
         fields = {name: plain[name] for name in Manifest.__dataclass_fields__}
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
+        raise DataError(
             f"{MANIFEST} of data set '{folder.name}' cannot be read: {error!r}"
         ) from error
     manifest = Manifest(**fields)
     if files_sha256(manifest.files) != manifest.sha256:
-        raise ValueError(f"{MANIFEST} of data set '{folder.name}' has been altered")
+        raise DataError(f"{MANIFEST} of data set '{folder.name}' has been altered")
     return manifest
 
 
@@ -70,7 +74,7 @@ def token_dtype(vocabulary: int) -> "np.dtype[np.unsignedinteger[Any]]":
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raises ValueError if a file is missing, truncated or altered.
+    """Raises DataError if a file is missing, truncated or altered.
 
     All of it is read, but a file that has not changed since only once in a process.
     """
@@ -78,9 +82,9 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     for name, sha256 in manifest.files.items():
         problem = _problem(folder / name, manifest.tokens.get(name, 0) * itemsize, sha256)
         if problem:
-            raise ValueError(
+            raise DataError(
                 f"'{name}' of data set '{folder.name}' {problem}; "
-                f"restore it, or remove {folder} and prepare it again"
+                "restore it, or remove the data set and prepare it again"
             )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli import database, demo, doctor, files, output, serve, sweeps
+from sweeper.cli import database, datasets, demo, doctor, files, output, serve, sweeps
 from sweeper.errors import SweeperError
 
 PANELS = {
@@ -39,6 +39,7 @@ def application() -> typer.Typer:
         for command in commands:
             app.command(rich_help_panel=panel)(command)
     app.add_typer(database.app, name="db", rich_help_panel="This machine")
+    app.add_typer(datasets.app, name="data", rich_help_panel="This machine")
     return app
 
 

@@ -34,6 +34,7 @@ from trainers.config import TRAINER_VERSION, from_dict
 from trainers.metrics import StepMetrics
 from trainers.optimizers import plugins
 from trainers.runs import Run, start
+from trainers.token_files import DataError
 
 LOG_LINES = 50
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -269,6 +270,8 @@ def _kind(error: Exception) -> FailureKind:
         return FailureKind.OOM_GPU
     if isinstance(error, CheckpointError):
         return FailureKind.CHECKPOINT_CORRUPT
+    if isinstance(error, DataError):
+        return FailureKind.DATA_CORRUPT
     if isinstance(error, RayError):
         return FailureKind.WORKER_LOST
     if isinstance(error, MemoryError):

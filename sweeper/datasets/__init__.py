@@ -1,0 +1,1 @@
+"""Preparing token data sets from text, JSONL, Parquet and Arrow files; tokenizers live here."""

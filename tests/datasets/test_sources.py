@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from sweeper.datasets.sources import Sources, find_sources
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+
+
+def found(folder: Path, sources: Sources) -> tuple[list[str], list[str]]:
+    train, held_out = (
+        [Path(source.path).relative_to(folder).as_posix() for source in part]
+        for part in (sources.train, sources.validation)
+    )
+    return train, held_out
+
+
+def test_files_come_as_given_and_those_of_a_folder_by_name(tmp_path: Path) -> None:
+    make(tmp_path, "z.txt", "more/b.jsonl", "more/a.json.gz", "more/deep/c.jsonl", "more/notes.txt")
+    sources = find_sources([str(tmp_path / "z.txt"), str(tmp_path / "more")])
+    assert found(tmp_path, sources) == (
+        ["z.txt", "more/a.json.gz", "more/b.jsonl", "more/deep/c.jsonl"],
+        [],
+    )
+
+
+def test_a_folder_that_names_its_parts_is_taken_at_its_word(tmp_path: Path) -> None:
+    names = [f"en/c4-{part}.0000{n}-of-00002.json.gz" for part in PARTS for n in range(2)]
+    make(tmp_path, *names, "README.md")
+    train, held_out = found(tmp_path, find_sources([str(tmp_path)]))
+    assert (train, held_out) == (sorted(names[:2]), sorted(names[2:4]))
+
+
+PARTS = ("train", "validation", "test")
+
+
+def test_a_copy_that_was_saved_to_disk_is_its_arrow_files(tmp_path: Path) -> None:
+    names = [f"{part}/data-00000-of-00001.arrow" for part in PARTS]
+    extra = ["dataset_dict.json", "train/dataset_info.json", "train/state.json"]
+    make(tmp_path, *names, *extra)
+    assert found(tmp_path, find_sources([str(tmp_path)])) == ([names[0]], [names[1]])
+
+
+def test_held_out_files_that_are_given_are_the_ones(tmp_path: Path) -> None:
+    make(tmp_path, "all/train.txt", "all/validation.txt", "mine.txt")
+    sources = find_sources([str(tmp_path / "all")], [str(tmp_path / "mine.txt")])
+    assert found(tmp_path, sources) == (["all/train.txt"], ["mine.txt"])
+
+
+def test_a_folder_above_does_not_name_the_part(tmp_path: Path) -> None:
+    make(tmp_path, "train/a.txt", "train/b.txt")
+    sources = find_sources([str(tmp_path / "train")])
+    assert found(tmp_path, sources) == (["train/a.txt", "train/b.txt"], [])
+
+
+def test_what_is_not_there_or_there_twice_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "a.txt", "empty/readme.pdf")
+    with pytest.raises(ValueError, match=r"there is no file or folder .*b\.txt"):
+        find_sources([str(tmp_path / "b.txt")])
+    with pytest.raises(ValueError, match=r"a\.txt is given twice"):
+        find_sources([str(tmp_path / "a.txt")], [str(tmp_path / "a.txt")])
+    with pytest.raises(ValueError, match=r"has no files of documents; known: \.arrow, \.parquet"):
+        find_sources([str(tmp_path / "empty")])
