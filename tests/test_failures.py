@@ -58,4 +58,5 @@ def test_only_failures_of_its_own_making_count_against_a_sweep() -> None:
         FailureKind.USER_ERROR,
         FailureKind.HUNG,
         FailureKind.TIMEOUT,
+        FailureKind.DATA_CORRUPT,
     }

@@ -11,17 +11,23 @@ from sweeper.datasets.whole import write
 from trainers.token_files import MANIFEST, TRAIN, VALIDATION, files_sha256, token_dtype
 
 
-def write_manifest(folder: Path, shards: Sequence[Shard], file: TokenizerFile) -> None:
-    """Writes what `trainers` read and what people want to know.
+def missing_part(shards: Sequence[Shard]) -> str | None:
+    """What is wrong with the two parts, or None if both have documents."""
+    documents = _documents(shards)
+    if not documents.total():
+        return "there are no documents"
+    if not documents[TRAIN]:
+        return f"none of {documents.total()} documents is left to train on"
+    if not documents[VALIDATION]:
+        return f"none of {documents.total()} documents is held out: give --validation FILE"
+    return None
 
-    Raises ValueError if there is nothing to train on, or nothing held out.
-    """
+
+def write_manifest(folder: Path, shards: Sequence[Shard], file: TokenizerFile) -> None:
+    """Writes what `trainers` read and what people want to know."""
     tokenizer = load(file)
     dtype = token_dtype(tokenizer.vocabulary)
-    documents: Counter[str] = Counter()
-    for shard in shards:
-        documents.update(shard.documents)
-    _check_parts(documents, folder)
+    documents = _documents(shards)
     files = {name: sha256 for shard in shards for name, sha256 in shard.files.items()}
     sizes = {name: size for shard in shards for name, size in shard.sizes.items()}
     manifest = {
@@ -38,12 +44,9 @@ def write_manifest(folder: Path, shards: Sequence[Shard], file: TokenizerFile) -
     write(folder / MANIFEST, json.dumps(manifest, indent=1))
 
 
-def _check_parts(documents: Counter[str], folder: Path) -> None:
-    if not documents.total():
-        raise ValueError(f"there are no documents; remove {folder} before you try again")
-    for part, said in ((TRAIN, "to train on"), (VALIDATION, "held out")):
-        if not documents[part]:
-            raise ValueError(
-                f"none of {documents.total()} documents is {said}: give --validation FILE, "
-                f"and remove {folder} before"
-            )
+def _documents(shards: Sequence[Shard]) -> Counter[str]:
+    """How many there are by part."""
+    documents: Counter[str] = Counter()
+    for shard in shards:
+        documents.update(shard.documents)
+    return documents

@@ -7,13 +7,14 @@ bytes that an undisturbed run writes, whatever the number of workers.
 """
 
 import json
+import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from sweeper.datasets.encoding import START, Document, Encoded, Place, encode_all
-from sweeper.datasets.manifest import write_manifest
+from sweeper.datasets.manifest import missing_part, write_manifest
 from sweeper.datasets.readers import documents
 from sweeper.datasets.shards import Shard, ShardWriter, finished
 from sweeper.datasets.sources import Sources
@@ -65,13 +66,15 @@ def prepare(plan: Plan, data_dir: Path, *, workers: int) -> Generator[Progress]:
     _check_name(plan.name, folder)
     with claimed(partial):
         _check_name(plan.name, folder)
-        _adopt(partial, plan)
-        shards = finished(partial)
+        shards = _adopt(partial, plan)
         progress = _progress(plan, shards)
         yield progress
         for encoded in _write(plan, partial, shards, workers):
             progress = _advanced(progress, encoded, len(shards))
             yield progress
+        if problem := missing_part(shards):
+            shutil.rmtree(partial)
+            raise ValueError(problem)
         write_manifest(partial, shards, plan.tokenizer)
         partial.rename(folder)
         sync(data_dir)
@@ -86,10 +89,10 @@ def _check_name(name: str, folder: Path) -> None:
         raise ValueError(f"there is a data set '{name}' already: choose another name")
 
 
-def _adopt(partial: Path, plan: Plan) -> None:
-    """Takes over a folder of the same plan, or begins in an empty one."""
-    text, path = plan.to_json(), partial / PLAN
-    if not path.exists():
+def _adopt(partial: Path, plan: Plan) -> list[Shard]:
+    """The finished shards of a folder of the same plan; one without any may have had another."""
+    path, text, shards = partial / PLAN, plan.to_json(), finished(partial)
+    if not shards:
         write(path, text)
     elif path.read_text() != text:
         before, now = json.loads(path.read_text()), json.loads(text)
@@ -98,6 +101,7 @@ def _adopt(partial: Path, plan: Plan) -> None:
             f"an unfinished data set '{plan.name}' was begun with other {changed}; give the same, "
             f"or remove {partial}"
         )
+    return shards
 
 
 def _write(plan: Plan, partial: Path, shards: list[Shard], workers: int) -> Iterator[Encoded]:

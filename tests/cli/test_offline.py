@@ -36,6 +36,7 @@ SWEEPS = [
     "curves",
 ]
 COMMANDS = [*SERVICE, *SWEEPS, "export", "presets", "doctor"]
+GROUPED = ["db upgrade", "db check", "data prepare", "data ls", "data verify"]
 
 
 @pytest.fixture
@@ -48,11 +49,11 @@ def sweep_file(tmp_path: Path) -> Path:
 def test_help_names_every_command(tmp_path: Path) -> None:
     shown = run_sweeper("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    for command in [*COMMANDS, "db"]:
+    for command in [*COMMANDS, "db", "data"]:
         assert f" {command} " in shown.stdout
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "db upgrade", "db check"])
+@pytest.mark.parametrize("command", [*COMMANDS, *GROUPED])
 def test_help_of_a_command_has_an_example_and_json(command: str, tmp_path: Path) -> None:
     shown = run_sweeper(*command.split(), "--help", cwd=tmp_path)
     assert shown.returncode == 0

@@ -146,7 +146,8 @@ def test_a_taken_name_is_refused(tmp_path: Path) -> None:
 def test_an_unfinished_data_set_of_another_plan_is_refused(tmp_path: Path) -> None:
     file = jsonl(tmp_path / "x.jsonl", texts(99))
     unfinished = prepare(plan("x", [file]), tmp_path, workers=1)
-    next(unfinished)
+    while not next(unfinished).shards:
+        pass
     with pytest.raises(ValueError, match="another process is at work in"):
         prepared(tmp_path, plan("x", [file]))
     unfinished.close()
@@ -158,9 +159,17 @@ def test_an_unfinished_data_set_of_another_plan_is_refused(tmp_path: Path) -> No
         prepared(tmp_path, plan("x", [file]))
 
 
+def test_nothing_is_in_the_way_of_a_second_try(tmp_path: Path) -> None:
+    broken = tmp_path / "x.jsonl"
+    broken.write_text('{"text": "whole"}\n{')
+    with pytest.raises(ValueError, match="cannot read"):
+        prepared(tmp_path, plan("x", [str(broken)]))
+    prepared(tmp_path, plan("x", [jsonl(broken, texts(99))]))
+
+
 def test_a_data_set_wants_documents_on_both_sides(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="none of 1 documents is held out: give --validation FILE"):
         prepared(tmp_path, plan("x", [jsonl(tmp_path / "x.jsonl", ["one"])]))
     with pytest.raises(ValueError, match="there are no documents"):
         prepared(tmp_path, plan("y", [jsonl(tmp_path / "y.jsonl", [])]))
-    assert not (tmp_path / "x").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl", "y.jsonl"]

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import pytest
 
 from sweeper.service import Service
 from sweeper.storage.store import Store, open_store
+from tests.datasets.builders import jsonl, plan, prepared, texts
 from tests.dispatch import tiny
 from tests.dispatch.sockets import listening
 from tests.trainers.optimizers.test_plugins import example
 from trainers.config import from_dict
+from trainers.data import dataset
 from trainers.runs import start
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
@@ -286,6 +288,21 @@ def _submit(functions: Service, name: str, *values: float, steps: int, seed: int
     base = {"steps": steps}
     asked = {"name": name, "axis": axis, "optimizers": [name], "base": base, "seeds": [seed]}
     return functions.submit(asked).sweep_id
+
+
+def test_a_data_set_that_was_damaged_after_the_submission_fails_its_trials_at_once(
+    service: Running,
+) -> None:
+    folder = tiny.datasets(service.home)
+    prepared(folder, plan("words", [jsonl(service.home / "words.jsonl", texts(300))]))
+    data = dataset(folder, "words")
+    (folder / "words" / "train-00002.bin").unlink()
+    configs = [replace(tiny.config(service.home, lr, steps=50), data=data) for lr in (0.01, 0.02)]
+    sweep_id = tiny.submit(service.store, configs)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    for record in tiny.trials(service.store, sweep_id):
+        assert [attempt.failure for attempt in record.attempts] == ["data_corrupt"]
+        assert "'train-00002.bin' of data set 'words' is missing" in str(record.failure_message)
 
 
 def test_a_training_function_has_a_curve_with_its_divergence(
