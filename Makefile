@@ -33,3 +33,4 @@ audit: install
 bench: install
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/prepare.py

@@ -23,7 +23,7 @@ BLOCKS = re.findall(r"^```(sh|python) test\n(.*?)^```$", README, flags=re.MULTIL
 def test_the_examples_run_as_they_stand(tmp_path: Path) -> None:
     """In order, in one folder, against a service whose address and home folder are put in."""
     served = service()
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     for language, text in BLOCKS:
         script = text.replace("http://127.0.0.1:8000", served.url)
         script = script.replace("file:.sweeper/", f"file:{served.home}/")

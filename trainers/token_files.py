@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,8 +80,12 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     All of it is read, but a file that has not changed since only once in a process.
     """
     itemsize = token_dtype(manifest.vocabulary).itemsize
-    for name, sha256 in manifest.files.items():
-        problem = _problem(folder / name, manifest.tokens.get(name, 0) * itemsize, sha256)
+    paths = [folder / name for name in manifest.files]
+    sizes = [manifest.tokens.get(name, 0) * itemsize for name in manifest.files]
+    # Hashing leaves the interpreter free: large data sets are read on all cores.
+    with ThreadPoolExecutor() as pool:
+        problems = list(pool.map(_problem, paths, sizes, manifest.files.values()))
+    for name, problem in zip(manifest.files, problems, strict=True):
         if problem:
             raise DataError(
                 f"'{name}' of data set '{folder.name}' {problem}; "
