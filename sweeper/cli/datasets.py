@@ -20,7 +20,7 @@ from rich.progress import (
 
 from sweeper.cli import home as homes
 from sweeper.cli import options
-from sweeper.cli.output import UsageError, print_json, print_table, say, stderr
+from sweeper.cli.output import INTERRUPTED, UsageError, print_json, print_table, say, stderr
 from sweeper.errors import NotFound, StorageFull
 
 if TYPE_CHECKING:
@@ -84,7 +84,11 @@ def prepare(
             tokenizer=find_tokenizer(tokenizer),
         )
         workers = len(os.sched_getaffinity(0))
-        _follow(preparing.prepare(plan, folder, workers=workers))
+        try:
+            _follow(preparing.prepare(plan, folder, workers=workers))
+        except KeyboardInterrupt:
+            say("stopped: the same command goes on after the last finished shard")
+            raise typer.Exit(INTERRUPTED) from None
     described = _described(folder, name)
     if as_json:
         print_json(described)

@@ -1,8 +1,12 @@
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.implementations.local import LocalFileSystem
 
+from sweeper.datasets import sources as module
 from sweeper.datasets.sources import Sources, find_sources
+from tests.datasets.builders import contents, decoded, plan, prepared, texts
 
 
 def make(folder: Path, *names: str) -> None:
@@ -65,3 +69,23 @@ def test_what_is_not_there_or_there_twice_is_refused(tmp_path: Path) -> None:
         find_sources([str(tmp_path / "a.txt")], [str(tmp_path / "a.txt")])
     with pytest.raises(ValueError, match=r"has no files of documents; known: \.arrow, \.parquet"):
         find_sources([str(tmp_path / "empty")])
+
+
+def test_a_data_set_of_the_hub_is_read_like_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a file system of the same interface: the hub itself is not reached."""
+    folder = tmp_path / "hub" / "datasets" / "allenai" / "c4" / "en"
+    folder.mkdir(parents=True)
+    for part in ("train", "validation"):
+        (folder / f"c4-{part}.00000.json.gz").write_bytes(contents(texts(60))[".jsonl.gz"])
+    hub = DirFileSystem(str(tmp_path / "hub"), LocalFileSystem())
+    monkeypatch.setattr(module, "_hub", lambda: hub)
+    found = find_sources(["allenai/c4/en"])
+    assert [source.path for source in (*found.train, *found.validation)] == [
+        f"hf://datasets/allenai/c4/en/c4-{part}.00000.json.gz" for part in ("train", "validation")
+    ]
+    prepared(tmp_path, plan("c4", ["allenai/c4/en"]))
+    assert decoded(tmp_path, "c4", "bytes") == texts(60)
+    with pytest.raises(ValueError, match=r"allenai/other has no files of documents"):
+        find_sources(["allenai/other"])
