@@ -23,6 +23,7 @@ from trainers.config import (
 )
 from trainers.data import EMBEDDED, dataset, prepare_embedded
 from trainers.functions import STAND_INS, TrainingFunction
+from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
 from trainers.optimizers import hyperparameters, names, options, registered
 from trainers.runs import Run, start
@@ -258,7 +259,14 @@ def _train(run: Run, *, as_json: bool) -> None:
         elif sys.stderr.isatty() or run.finished:
             _draw_bar(run, time.monotonic() - started)
     if not as_json:
-        print(file=sys.stderr)
+        print(_waiting(run, time.monotonic() - started), file=sys.stderr)
+
+
+def _waiting(run: Run, elapsed_s: float) -> str:
+    """How much of the time went by waiting for data; of a training function it is not known."""
+    if not isinstance(run, StackRun):
+        return ""
+    return f" {run.waited_s / elapsed_s:.1%} of it waiting for data"
 
 
 def _draw_bar(run: Run, elapsed_s: float) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from trainers.model import Params, init_params, param_roles
 from trainers.network import Losses, Network
 from trainers.optimizers.base import Context, ParamRole, State
 from trainers.pieces import update_in_place
+from trainers.read_ahead import Batch, ReadAhead
 from trainers.records import Records
 from trainers.schedules import multiplier
 from trainers.stacked import clip_factors, concatenate, norms
@@ -60,7 +61,8 @@ class StackRun:
         window, seeds = config.model.sequence_length, [c.seed for c in configs]
         train = open_tokens(data_dir, config.data, TRAIN)
         held_out = open_tokens(data_dir, config.data, VALIDATION)
-        self._batches = Batches(train, seeds, batch_size=config.batch_size, window=window)
+        batches = Batches(train, seeds, batch_size=config.batch_size, window=window)
+        self._read = batch_reader(batches, self._device)
         self._validation = torch.from_numpy(
             validation_windows(held_out, config.eval_sequences, window).astype("int64")
         )
@@ -76,6 +78,7 @@ class StackRun:
         self._evaluated_at_start = False
         self._step = 0
         self._busy_s = 0.0
+        self._waited_s = 0.0
 
     @property
     def step(self) -> int:
@@ -91,6 +94,11 @@ class StackRun:
     def live(self) -> tuple[bool, ...]:
         """Which members are neither diverged nor masked."""
         return self._records.live
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that this process has waited for batches of the training text."""
+        return self._waited_s
 
     @property
     def finished(self) -> bool:
@@ -294,7 +302,9 @@ class StackRun:
 
     def _gradients(self, step: int, losses: Losses) -> tuple[Tensor, Tensor]:
         """Gradients of all parameters on a step's batch, `(K, P)`, and cross-entropies, `(K,)`."""
-        tokens_KBT = torch.from_numpy(self._batches.batch(step))
+        started = time.perf_counter()
+        tokens_KBT = torch.from_numpy(self._read(step))
+        self._waited_s += time.perf_counter() - started
         return self._network.gradients(self._flat, tokens_KBT, losses)
 
     def _training_loss(self, logits_KMV: Tensor, target_KM: Tensor) -> tuple[Tensor, Tensor]:
@@ -330,6 +340,11 @@ class StackRun:
         self._pending = []
         for step, values in enumerate(losses, first):
             self._records.add_training(step, values)
+
+
+def batch_reader(batches: Batches, device: torch.device) -> Callable[[int], Batch]:
+    """How a run on that device gets the batch of a step."""
+    return batches.batch if device.type == "cpu" else ReadAhead(batches.batch).batch
 
 
 def train(
