@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ from rich.progress import (
 from sweeper.cli import home as homes
 from sweeper.cli import options
 from sweeper.cli.output import INTERRUPTED, UsageError, print_json, print_table, say, stderr
-from sweeper.errors import NotFound, StorageFull
+from sweeper.errors import NotFound, StorageFull, SweeperError
 
 if TYPE_CHECKING:
     from sweeper.datasets import prepare as preparing
@@ -73,7 +74,7 @@ def prepare(
     sweeper data prepare book.txt --name book --tokenizer bytes
     """
     folder = homes.prepare(data) / "datasets"
-    with _told():
+    with told():
         from sweeper.datasets import prepare as preparing
         from sweeper.datasets.sources import find_sources
         from sweeper.datasets.tokenizers import find_tokenizer
@@ -103,7 +104,7 @@ def ls(data: options.Data = options.HOME, as_json: options.AsJson = False) -> No
     Example: sweeper data ls
     """
     folder = homes.prepare(data) / "datasets"
-    with _told():
+    with told():
         from trainers.data import prepare_embedded
         from trainers.token_files import known_names
 
@@ -135,7 +136,7 @@ def verify(
     if name not in known_names(folder):
         known = ", ".join(known_names(folder)) or "none"
         raise NotFound(f"unknown data set '{name}' in {folder}; known: {known}")
-    with _told():
+    with told():
         datasets.verify(folder, datasets.dataset(folder, name))
     described = _described(folder, name)
     if as_json:
@@ -145,16 +146,21 @@ def verify(
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What a user can cause, and a full disk, as errors that are one line."""
+def told() -> Iterator[None]:
+    """What a user can cause, and what a machine lacks, as errors that are one line."""
     try:
         yield
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT):
+        if error.errno in (ENOSPC, EDQUOT, EFBIG):
             raise StorageFull(f"{error}: make room, then give the same command again") from None
         raise UsageError(str(error)) from None
+    except BrokenExecutor:
+        raise SweeperError(
+            "a worker was killed, as happens for want of memory; the same command goes on "
+            "after the last finished shard"
+        ) from None
 
 
 def _described(folder: Path, name: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _files(name: str) -> list[Source]:
         return [_local(path)]
     if path.is_dir():
         return _of_one_format((_local(p) for p in path.rglob("*") if p.is_file()), name)
-    if HUB_NAME.fullmatch(name) and not Path(name).suffix:
+    if HUB_NAME.fullmatch(name) and suffix(name) not in READERS:
         return _of_one_format(_on_hub(name), name)
     raise ValueError(f"there is no file or folder {name}")
 
@@ -81,7 +81,9 @@ def _of_one_format(sources: Iterable[Source], name: str) -> list[Source]:
 def _said(files: Sequence[Source], name: str, part: str) -> list[Source]:
     """The files whose path, beyond what was asked for, names the part."""
     word = re.compile(rf"(?<![a-z]){part}(?![a-z])")
-    return [f for f in files if len(files) > 1 and word.search(f.path.rpartition(name)[2])]
+    roots = HUB + name, str(Path(name).absolute())
+    inside = [file.path.removeprefix(roots[0]).removeprefix(roots[1]) for file in files]
+    return [file for file, path in zip(files, inside, strict=True) if word.search(path)]
 
 
 def _check_distinct(paths: Iterable[str]) -> None:

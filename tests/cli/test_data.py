@@ -2,11 +2,12 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import run_sweeper
+from tests.cli.processes import environment, run_sweeper
 from tests.datasets.builders import jsonl, texts, tokenizer_file
 
 
@@ -67,6 +68,27 @@ def test_bad_input_is_one_line_and_exit_2(prepared: Path) -> None:
         shown = run("prepare", *arguments.split(), cwd=prepared)
         assert message in _only_line(shown)
         assert shown.returncode == 2
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk."""
+    jsonl(tmp_path / "x.jsonl", texts(3000))
+    command = ["data", "prepare", "x.jsonl", "--name", "words", "--tokenizer", "bytes"]
+    limited = [
+        "bash",
+        "-c",
+        'ulimit -f 100; exec "$@"',
+        "bash",
+        sys.executable,
+        "-m",
+        "sweeper.cli",
+    ]
+    shown = subprocess.run(
+        [*limited, *command], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert "make room, then give the same command again" in _only_line(shown)
+    assert shown.returncode == 1
+    assert run_sweeper(*command, cwd=tmp_path).returncode == 0
 
 
 def test_an_unknown_data_set_exits_3(tmp_path: Path) -> None:

@@ -12,13 +12,19 @@ from typing import Any
 
 import pytest
 
+from sweeper.cli.datasets import told
 from sweeper.datasets.prepare import Plan, prepare
 from sweeper.datasets.shards import LOG, finished
+from sweeper.errors import SweeperError
 from tests.datasets.builders import jsonl, plan, prepared, texts
 from tests.dispatch.tiny import eventually
 from trainers.data import dataset, verify
 
-pytestmark = pytest.mark.fault
+pytestmark = [
+    pytest.mark.fault,
+    # Python 3.12 and on warn of forking beside threads; those of pyarrow are idle here.
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+]
 
 FORK = multiprocessing.get_context("fork")
 
@@ -110,6 +116,19 @@ def test_a_killed_process_leaves_no_workers_and_is_gone_on_with(seed: int, tmp_p
     assert first.shards >= shards
     assert _contents(tmp_path / "x") == expected
     verify(tmp_path, dataset(tmp_path, "x"))
+
+
+def test_a_worker_that_is_killed_ends_the_preparing_which_can_go_on(tmp_path: Path) -> None:
+    wanted = plan("x", [jsonl(tmp_path / "x.jsonl", texts(400))])
+    expected = _contents(prepared(tmp_path / "undisturbed", wanted))
+    begun = prepare(wanted, tmp_path, workers=2)
+    while not next(begun).shards:
+        pass
+    for child in multiprocessing.active_children():
+        child.kill()
+    with pytest.raises(SweeperError, match="the same command goes on"), told():
+        list(begun)
+    assert _contents(prepared(tmp_path, wanted)) == expected
 
 
 def test_a_torn_line_of_the_log_does_not_count(tmp_path: Path) -> None:

@@ -55,10 +55,15 @@ def test_held_out_files_that_are_given_are_the_ones(tmp_path: Path) -> None:
     assert found(tmp_path, sources) == (["all/train.txt"], ["mine.txt"])
 
 
-def test_a_folder_above_does_not_name_the_part(tmp_path: Path) -> None:
-    make(tmp_path, "train/a.txt", "train/b.txt")
-    sources = find_sources([str(tmp_path / "train")])
-    assert found(tmp_path, sources) == (["train/a.txt", "train/b.txt"], [])
+@pytest.mark.parametrize("name", ["train", "./train", "train/", "train/../train"])
+def test_a_folder_above_does_not_name_the_part(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "train/a.txt", "train/b.txt", "train/constrained.txt")
+    monkeypatch.chdir(tmp_path)
+    assert [len(part) for part in vars(find_sources([name])).values()] == [3, 0]
+    (tmp_path / "train/a.txt").rename(tmp_path / "train/train-in-train.txt")
+    assert [len(part) for part in vars(find_sources([name])).values()] == [1, 0]
 
 
 def test_what_is_not_there_or_there_twice_is_refused(tmp_path: Path) -> None:

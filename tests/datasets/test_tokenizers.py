@@ -4,6 +4,7 @@ import pytest
 from tokenizers import Tokenizer as TokenizerJson
 from tokenizers import models
 
+from sweeper.datasets import tokenizers
 from sweeper.datasets.tokenizers import Tokenizer, find_tokenizer, load
 from tests.datasets.builders import tokenizer_file
 
@@ -53,3 +54,12 @@ def test_the_identity_of_a_tokenizer_is_its_content(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     assert find_tokenizer(tokenizer_file(tmp_path / "other", "sentencepiece")) == first
     assert find_tokenizer("bytes").sha256 != first.sha256
+
+
+def test_a_tokenizer_of_the_hub_with_the_numbers_of_t5(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is made here, of the same shape: the hub itself is not reached."""
+    pieces = ["<pad>", "</s>", "<unk>", *(f"piece{n}" for n in range(32_097))]
+    model = TokenizerJson(models.Unigram([(piece, 0.0) for piece in pieces], 2, False))
+    monkeypatch.setattr(tokenizers, "_from_hub", lambda name: model.to_str().encode())
+    chosen = load(find_tokenizer("t5-base"))
+    assert (chosen.size, chosen.end_of_text, chosen.vocabulary) == (32_100, 1, 32_128)
