@@ -58,8 +58,12 @@ class Stability:
     """What a curve says in numbers; None with a reason for what it cannot say."""
 
     best_value: float | None
-    """Where the lowest mean is, among the values whose seeds are all finite; None where all values
-    share their trials, so that none is better than another."""
+    """Where the lowest mean is, among the values whose seeds are all finished and finite; None
+    where all values share their trials, so that none is better than another.
+
+    A seed that diverged, failed, was cancelled or still waits keeps its value out: a mean of fewer
+    seeds is not comparable, and the ones left may be the lucky ones.
+    """
     best_loss: float | None
     best_reason: str | None
     optimum_value: float | None
@@ -123,20 +127,22 @@ def stability(curve: Curve, tolerance: float = 0.05) -> Stability:
 
 
 def _best(curve: Curve) -> int | None:
-    """Index of the best value, the middle one of equals.
-
-    A failed seed takes no part; a pending one keeps its value out.
-    """
+    """Index of the best value, the middle one of equals."""
     candidates = {
         i: loss
         for i, loss in enumerate(curve.loss_mean)
-        if loss is not None and not curve.diverged[i] and not curve.pending[i]
+        if loss is not None and not curve.diverged[i] and not _incomplete(curve, i)
     }
     if not candidates:
         return None
     lowest = min(candidates.values())
     equals = [i for i, loss in candidates.items() if loss == lowest]
     return equals[len(equals) // 2]
+
+
+def _incomplete(curve: Curve, i: int) -> bool:
+    """Whether a seed of the value is without an outcome: waiting, failed or cancelled."""
+    return curve.pending[i] > 0 or curve.failed[i] > 0
 
 
 def _edge(curve: Curve, best: int) -> Side | None:
@@ -155,7 +161,7 @@ def _optimum(curve: Curve, best: int) -> Optimum:
     around = (best - 1, best, best + 1)
     if any(curve.diverged[i] for i in around):
         return Optimum(reason="a seed diverged beside the best value")
-    if any(curve.pending[i] for i in around) or any(curve.loss_mean[i] is None for i in around):
+    if any(_incomplete(curve, i) or curve.loss_mean[i] is None for i in around):
         return Optimum(reason="a value beside the best one is not finished")
     places = [axes.position(curve.values[i], curve.axis_scale) for i in around]
     if None in places:

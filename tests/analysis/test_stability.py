@@ -175,6 +175,31 @@ def test_a_value_with_pending_seeds_is_not_best_yet() -> None:
     assert numbers(losses).best_value == 1e-4
 
 
+@pytest.mark.parametrize("missing", [NAN, None, "failed", "cancelled", "running"])
+def test_only_a_value_with_all_its_seeds_finite_is_best(missing: Loss) -> None:
+    losses: dict[float, list[Loss]] = {
+        1e-4: [3.5, 3.5, 3.5],
+        1e-3: [3.0, 3.0, missing],
+        1e-2: [4.0, 4.0, 4.0],
+    }
+    assert numbers(losses).best_value == 1e-4
+
+
+def test_values_without_some_of_their_seeds_are_all_kept_out_at_once() -> None:
+    losses: dict[float, list[Loss]] = {
+        1e-4: [2.0, NAN],
+        1e-3: [2.1, "failed"],
+        1e-2: [3.0, 3.2],
+        1e-1: [2.2, "cancelled"],
+        1.0: [2.3, None],
+    }
+    result = numbers(losses)
+    assert result.best_value == 1e-2
+    assert result.best_loss == pytest.approx(3.1)
+    assert result.optimum_reason == "a value beside the best one is not finished"
+    assert result.preliminary
+
+
 @pytest.mark.parametrize("loss", [None, NAN, "failed"])
 def test_nothing_to_say_is_said(loss: Loss) -> None:
     result = numbers({1e-3: [loss]}, initial_loss=None)
