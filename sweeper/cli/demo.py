@@ -62,7 +62,7 @@ def demo(
     home = homes.prepare(data)
     signal.signal(signal.SIGTERM, interrupt)
     with _service(home, port, cpus) as (client, process):
-        sweep = _submit(client, body)
+        sweep = _submit(client, body, home)
         say(f"the sweep's page: {client.url}/sweeps/{sweep['id']}")
         try:
             ended = progress.follow(client, sweep["id"])
@@ -172,16 +172,24 @@ def _stop(process: Process) -> None:
         process.wait()
 
 
-def _submit(client: Client, body: dict[str, Any]) -> Json:
+def _submit(client: Client, body: dict[str, Any], home: Path) -> Json:
     """The sweep of this body: the one of an earlier run, unless that one was given up or failed."""
-    text = json.dumps(body, sort_keys=True)
-    key = "demo-" + hashlib.sha256(text.encode()).hexdigest()[:32]
+    key = _idempotency_key(body, home)
     submission = client.submit(body, idempotency_key=key)
     if submission["state"] == "paused":
         client.resume(submission["id"])
     if submission["state"] in ("cancelled", "done_with_failures"):
         submission = client.submit(body)
     return submission
+
+
+def _idempotency_key(body: dict[str, Any], home: Path) -> str:
+    """Equal for runs that train the same: of the same sweep, with the same trainer and data."""
+    from trainers import config, data
+
+    sha256 = data.prepare_embedded(home / "datasets").sha256
+    text = json.dumps([body, config.TRAINER_VERSION, sha256], sort_keys=True)
+    return "demo-" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _tell(client: Client, sweep: Json, home: Path, as_json: bool) -> None:
