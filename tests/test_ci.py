@@ -1,40 +1,47 @@
-"""The check of `.ci/run` that nothing is skipped but for want of a GPU."""
+"""`.ci/run`, and its check that nothing is skipped but tests marked `gpu`."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
-REPORT = """<testsuites><testsuite>
-<testcase classname="tests.a" name="runs"/>
-<testcase classname="tests.b" name="waits"><skipped type="{type}" message="{reason}"/></testcase>
-</testsuite></testsuites>"""
+EXCUSED = {
+    "test_runs": "def test(): pass",
+    "test_marked": "@pytest.mark.gpu\ndef test(): pytest.skip('no device')",
+    "test_marked_xfail": "@pytest.mark.gpu\n@pytest.mark.xfail\ndef test(): assert False",
+}
+REFUSED = {
+    "test_says_so": "def test(): pytest.skip('gpu: needs a CUDA device')",
+    "test_condition": "@pytest.mark.skipif(True, reason='no gpu')\ndef test(): pass",
+    "test_fixture": "@pytest.fixture\ndef gpu(): pytest.skip('')\ndef test(gpu): pass",
+    "test_xfail": "@pytest.mark.xfail(reason='gpu')\ndef test(): assert False",
+    "test_module": "pytest.skip('no gpu', allow_module_level=True)",
+}
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason", "passes"),
-    [
-        ("pytest.skip", "needs a CUDA device", True),
-        ("pytest.xfail", "known", True),
-        ("pytest.skip", "no chromium", False),
-    ],
-)
-def test_only_the_want_of_a_gpu_excuses_a_skip(
-    kind: str, reason: str, passes: bool, tmp_path: Path
-) -> None:
-    report = tmp_path / "report.xml"
-    report.write_text(REPORT.format(type=kind, reason=reason))
+def test_only_the_marker_of_a_gpu_excuses_a_skip(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = gpu: needs a CUDA device\n")
+    for name, test in (EXCUSED | REFUSED).items():
+        (tmp_path / f"{name}.py").write_text(f"import pytest\n{test}\n")
+    plugins = ["-p", "no_skips", "-p", "no:cacheprovider"]
     shown = subprocess.run(
-        [sys.executable, ROOT / ".ci" / "no_skips.py", report],
+        [sys.executable, "-m", "pytest", *plugins, "--continue-on-collection-errors", "-rfE"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / ".ci"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
-    assert (shown.returncode == 0) == passes
-    assert ("tests.b::waits: no chromium" in shown.stderr) != passes
+    assert shown.returncode == 1, shown.stderr
+    assert {*re.findall(r"^(?:FAILED|ERROR) (\w+)\.py", shown.stdout, re.M)} == REFUSED.keys()
+    assert "1 passed, 1 skipped, 1 xfailed" in shown.stdout
+
+
+def test_ci_run_lets_nothing_else_be_skipped() -> None:
+    assert (ROOT / ".ci" / "run").read_text().count("-p no_skips") == 2
 
 
 def test_ci_run_is_a_program_that_stops_at_the_first_failure() -> None:
