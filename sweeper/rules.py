@@ -7,6 +7,7 @@ from sweeper.errors import InvalidRequest, Problem
 from sweeper.grids import axis_scale, axis_values
 from sweeper.settings import (
     axis_parameters,
+    hyperparameters,
     known_settings,
     number_problem,
     schedule_of,
@@ -14,7 +15,14 @@ from sweeper.settings import (
 )
 from sweeper.spec import MAX_POINTS, OptimizerSpec, Setting, SweepSpec, Tie, pointer
 from trainers import optimizers as known_optimizers
-from trainers.config import ARCHITECTURES, SCALES, DataConfig, Hyperparameter, Option
+from trainers.config import (
+    ARCHITECTURES,
+    SCALES,
+    SCHEDULE_HYPERPARAMETERS,
+    DataConfig,
+    Hyperparameter,
+    Option,
+)
 
 Path = tuple[str | int, ...]
 """Where in the body something stands."""
@@ -29,6 +37,7 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         list(_names(spec, data))
         or list(_settings(spec))
         or list(_axis(spec))
+        or list(_without_effect(spec))
         or [*_both_lengths(spec), *_chained_ties(spec), *_labels(spec), *_bounds(spec)]
         or list(_size(spec))
         or list(_values(spec))
@@ -99,6 +108,37 @@ def _settings(spec: SweepSpec) -> Iterator[Problem]:
                 yield _no_such_setting(optimizer.name, key, path)
             else:
                 yield from _setting_problems(spec, optimizer.name, key, value, path)
+
+
+def _without_effect(spec: SweepSpec) -> Iterator[Problem]:
+    """What a schedule does not read; in `base` it is enough that one optimizer's schedule does."""
+    for key in spec.base:
+        having = [o for o in spec.optimizers if key in hyperparameters(o.name)]
+        if having and not any(_has_effect(spec, optimizer, key) for optimizer in having):
+            yield _no_effect(spec, key, having, ("base", key))
+    for i, optimizer in enumerate(spec.optimizers):
+        known = hyperparameters(optimizer.name)
+        for key in optimizer.overrides:
+            if key in known and not _has_effect(spec, optimizer, key):
+                yield _no_effect(spec, key, [optimizer], ("optimizers", i, key))
+
+
+def _has_effect(spec: SweepSpec, optimizer: OptimizerSpec, key: str) -> bool:
+    settings = variant_settings(spec, optimizer)
+    read = known_optimizers.hyperparameters(optimizer.name, schedule_of(optimizer.name, settings))
+    return key in read or Tie(tie=key) in settings.values()
+
+
+def _no_effect(
+    spec: SweepSpec, key: str, optimizers: Sequence[OptimizerSpec], path: Path
+) -> Problem:
+    chosen = {schedule_of(o.name, variant_settings(spec, o)) for o in optimizers}
+    reading = [name for name, read in SCHEDULE_HYPERPARAMETERS.items() if key in read]
+    return Problem(
+        pointer(*path),
+        f"{key} has no effect under the schedule {', '.join(sorted(chosen))}; "
+        f"schedules that read it: {', '.join(reading)}",
+    )
 
 
 def _both_lengths(spec: SweepSpec) -> Iterator[Problem]:

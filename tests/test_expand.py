@@ -137,6 +137,25 @@ def test_the_configuration_is_effective() -> None:
     assert config.steps == 3862
 
 
+def test_base_reaches_only_the_schedules_that_read_the_setting() -> None:
+    constant, cosine = configs(
+        axis={"parameter": "lr", "values": [0.5]},
+        optimizers=[{"name": "adamw", "schedule": "constant", "label": "constant"}, "adamw"],
+        base={"lr_floor": 0.2, "steps": 5},
+    )
+    assert "lr_floor" not in constant.hyperparameters
+    assert cosine.hyperparameters["lr_floor"] == 0.2
+
+
+def test_a_setting_that_another_one_follows_has_an_effect() -> None:
+    (config,) = configs(
+        axis={"parameter": "lr", "values": [0.5]},
+        optimizers=[{"name": "adamw", "weight_decay": {"tie": "lr_floor"}}],
+        base={"schedule": "constant", "lr_floor": 0.2, "steps": 5},
+    )
+    assert config.hyperparameters["weight_decay"] == 0.2
+
+
 def test_base_reaches_only_the_optimizers_that_have_the_setting() -> None:
     adamw, lion = configs(
         axis={"parameter": "lr", "values": [0.5]},

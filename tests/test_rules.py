@@ -178,6 +178,27 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "/optimizers/0/momentum",
         "`0 <= momentum < 1` must hold, but got momentum=2",
     ),
+    (
+        {"base": {"lr_floor": 0.1, "schedule": "constant"}, "optimizers": ["adamw", "sgd"]},
+        "/base/lr_floor",
+        "lr_floor has no effect under the schedule constant; schedules that read it: warmup_cosine"
+        ", warmup_stable_decay",
+    ),
+    (
+        {"base": {"lr_floor": 0.1}, "optimizers": ["schedule_free_sgd"]},
+        "/base/lr_floor",
+        "lr_floor has no effect under the schedule warmup_constant; schedules that read it: ",
+    ),
+    (
+        {
+            "optimizers": [
+                "adamw",
+                {"name": "sgd", "schedule": "constant", "warmup_fraction": 0.1},
+            ]
+        },
+        "/optimizers/1/warmup_fraction",
+        "warmup_fraction has no effect under the schedule constant; schedules that read it: ",
+    ),
     ({"optimizers": ["adamw", "adamw"]}, "/optimizers/1/label", "'adamw' is taken"),
     ({"base": {"steps": 0}}, "/base/steps", "`1 <= steps <= 1e+09` must hold, but got steps=0"),
     ({"base": {"steps": 1e200}}, "/base/steps", "but got steps=1e+200 (adamw)"),
