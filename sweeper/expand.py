@@ -9,9 +9,11 @@ from sweeper.grids import axis_values
 from sweeper.rules import check, variant_label, variant_settings
 from sweeper.settings import (
     axis_parameters,
+    combination_problem,
     effective_config,
     hyperparameters,
     number_problem,
+    own_settings,
     schedule_of,
 )
 from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
@@ -29,11 +31,13 @@ def expand(spec: SweepSpec, data: Mapping[str, DataConfig], salt: str = "") -> E
     variants: list[Variant] = []
     points: list[PlannedPoint] = []
     trials: dict[str, PlannedTrial] = {}
+    passed = set[Any]()
     for variant, optimizer in _variants(spec):
         for value, seed in product(_values(spec, optimizer), spec.seeds):
             config = _config(spec, variant, optimizer, value, seed, data[spec.data])
             identity = fingerprint(config, salt)
             if identity not in trials:
+                _check_together(spec, optimizer, config, passed)
                 trials[identity] = PlannedTrial(
                     fingerprint=identity, stack_key=stack_key(config), config=config
                 )
@@ -109,7 +113,27 @@ def _check_tied(
     for key in (key for key in tied if key in config.hyperparameters):
         message = number_problem(key, config.hyperparameters[key], ranges[key])
         if message:
-            place = pointer("base", key)
-            if key in optimizer.overrides:
-                place = pointer("optimizers", spec.optimizers.index(optimizer), key)
-            raise InvalidRequest((Problem(place, message),))
+            raise InvalidRequest((Problem(_place(spec, optimizer, key), message),))
+
+
+def _check_together(
+    spec: SweepSpec, optimizer: OptimizerSpec, config: TrainConfig, passed: set[Any]
+) -> None:
+    """The optimizer takes its settings; the place is the one setting given, if it is only one."""
+    own = own_settings(config)
+    key = (optimizer.name, *own.values())
+    message = None if key in passed else combination_problem(optimizer.name, own)
+    if message is not None:
+        given = [name for name in variant_settings(spec, optimizer) if name in own]
+        place = pointer("optimizers", spec.optimizers.index(optimizer))
+        if len(given) == 1:
+            place = _place(spec, optimizer, given[0])
+        raise InvalidRequest((Problem(place, message),))
+    passed.add(key)
+
+
+def _place(spec: SweepSpec, optimizer: OptimizerSpec, key: str) -> str:
+    """Where the setting stands that the optimizer has."""
+    if key in optimizer.overrides:
+        return pointer("optimizers", spec.optimizers.index(optimizer), key)
+    return pointer("base", key)

@@ -1,5 +1,6 @@
 """What can be set on a run, by name: ranges, choices, and the effective configuration."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
@@ -108,6 +109,29 @@ def number_problem(name: str, value: float, rule: Rule) -> str | None:
     if not rule.admits(value):
         return f"`{rule.rule(name)}` must hold, but got {name}={value:g}"
     return None
+
+
+def own_settings(config: TrainConfig) -> dict[str, float | str]:
+    """The run's hyperparameters and options that its optimizer itself brings."""
+    own = optimizers.registered(config.optimizer).hyperparameters
+    return {**{name: config.hyperparameters[name] for name in own}, **config.options}
+
+
+def combination_problem(optimizer: str, own: Mapping[str, float | str]) -> str | None:
+    """What an optimizer has against own settings that are each in range, or None."""
+    chosen = optimizers.registered(optimizer)
+    if isinstance(chosen, TrainingFunction) or chosen.check is None:
+        return None
+    try:
+        chosen.check(**own)
+    except ValueError as error:
+        shown = ", ".join(f"{name}={_written(value)}" for name, value in own.items())
+        return f"{optimizer} refuses {shown}: {error}"
+    return None
+
+
+def _written(value: float | str) -> str:
+    return f"{value:g}" if type(value) is float else json.dumps(value)
 
 
 def _tie_problem(name: str, value: Tie, optimizer: str) -> str | None:

@@ -199,6 +199,31 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "/optimizers/1/warmup_fraction",
         "warmup_fraction has no effect under the schedule constant; schedules that read it: ",
     ),
+    (
+        {"optimizers": ["adamw", {"name": "torch.SGD", "nesterov": True}]},
+        "/optimizers/1/nesterov",
+        "torch.SGD refuses momentum=0, dampening=0, weight_decay=0, nesterov=true: "
+        "Nesterov momentum requires a momentum and zero dampening",
+    ),
+    (
+        {"optimizers": ["torch.SGD"], "base": {"nesterov": True}},
+        "/base/nesterov",
+        "torch.SGD refuses momentum=0, ",
+    ),
+    (
+        {"optimizers": [{"name": "torch.SGD", "nesterov": True}], "axis": MOMENTUM},
+        "/optimizers/0/nesterov",
+        "torch.SGD refuses momentum=0, ",
+    ),
+    (
+        {
+            "optimizers": [
+                {"name": "torch.SGD", "nesterov": True, "momentum": 0.9, "dampening": 0.5}
+            ]
+        },
+        "/optimizers/0",
+        "torch.SGD refuses momentum=0.9, dampening=0.5, weight_decay=0, nesterov=true: ",
+    ),
     ({"optimizers": ["adamw", "adamw"]}, "/optimizers/1/label", "'adamw' is taken"),
     ({"base": {"steps": 0}}, "/base/steps", "`1 <= steps <= 1e+09` must hold, but got steps=0"),
     ({"base": {"steps": 1e200}}, "/base/steps", "but got steps=1e+200 (adamw)"),
@@ -300,6 +325,26 @@ def test_options_break_rules_in_the_same_words(
     found = problems(**{"optimizers": [with_options]} | changes)
     assert pointer in found, found
     assert message in found[pointer]
+
+
+def test_settings_that_differ_in_nothing_of_the_optimizer_are_checked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checked: list[float] = []
+
+    def check(momentum: float, **options: float) -> None:
+        checked.append(momentum)
+        if momentum == 0.5:
+            raise ValueError("a half will not do")
+
+    monkeypatch.setitem(REGISTRY, "checked", Entry(build, 0.1, "", "", check=check))
+    expand(parse(body(optimizers=["checked"], seeds=[0, 1])), DATA)
+    assert checked == [0.9]
+    found = problems(optimizers=["adamw", "checked"], axis=MOMENTUM | {"values": [0.5]})
+    assert found == {
+        "/optimizers/1": "checked refuses momentum=0.5, frequency=10, one_sided=false: "
+        "a half will not do"
+    }
 
 
 def test_options_are_part_of_the_effective_configuration(with_options: str) -> None:

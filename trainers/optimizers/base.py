@@ -251,6 +251,9 @@ class Entry:
     """Whether weight decay is `build`'s affair, if it takes any: `Context.decay` is then zero."""
     version: str = ""
     """Of code that is not built in: release of its package, or SHA-256 of its source."""
+    check: Callable[..., object] | None = None
+    """Takes one trial's hyperparameters and options as `build` does, all of them in range, and
+    raises ValueError if they do not go together."""
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:

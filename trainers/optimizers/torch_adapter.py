@@ -129,6 +129,9 @@ def _entry(kind: Any) -> Entry:
     def build(**chosen: Any) -> Optimizer:
         return adapted(kind, chosen)
 
+    def check(**chosen: Any) -> None:
+        kind([torch.zeros(1)], **_arguments(chosen, 0))
+
     parameters = [p for name, given in arguments.items() for p in _described(name, given.default)]
     build.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return Entry(
@@ -139,6 +142,7 @@ def _entry(kind: Any) -> Entry:
         state_bytes=_STATE_BYTES.get(kind.__name__),
         own_decay=True,
         version=VERSION,
+        check=check,
     )
 
 
