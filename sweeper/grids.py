@@ -11,7 +11,9 @@ _DEFAULT_SCALES: dict[str, AxisScale] = {
     "z_loss": "log",
     "grad_clip": "log",
     "batch_size": "log",
+    "batch_multiple": "log",
     "steps": "log",
+    "length_multiple": "log",
     "momentum": "one_minus_log",
     "beta2": "one_minus_log",
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sweeper.errors import InvalidRequest, Problem
 from sweeper.grids import axis_scale, axis_values
 from sweeper.settings import (
+    GIVEN_ONCE,
     axis_parameters,
     hyperparameters,
     known_settings,
@@ -38,7 +39,7 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         or list(_settings(spec))
         or list(_axis(spec))
         or list(_without_effect(spec))
-        or [*_both_lengths(spec), *_chained_ties(spec), *_labels(spec), *_bounds(spec)]
+        or [*_given_twice(spec), *_chained_ties(spec), *_labels(spec), *_bounds(spec)]
         or list(_size(spec))
         or list(_values(spec))
     )
@@ -141,14 +142,16 @@ def _no_effect(
     )
 
 
-def _both_lengths(spec: SweepSpec) -> Iterator[Problem]:
+def _given_twice(spec: SweepSpec) -> Iterator[Problem]:
     for i, optimizer in enumerate(spec.optimizers):
         given = {spec.axis.parameter} | variant_settings(spec, optimizer).keys()
-        if {"steps", "tokens_per_parameter"} <= given:
-            yield Problem(
-                pointer("optimizers", i),
-                "the length is given twice: by steps and by tokens_per_parameter",
-            )
+        for fact, ways in GIVEN_ONCE.items():
+            taken = [way for way in ways if way in given]
+            if len(taken) > 1:
+                yield Problem(
+                    pointer("optimizers", i),
+                    f"the {fact} is given twice: by {' and by '.join(taken)}",
+                )
 
 
 def _chained_ties(spec: SweepSpec) -> Iterator[Problem]:

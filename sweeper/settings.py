@@ -35,10 +35,19 @@ RUN_NUMBERS: Mapping[str, Hyperparameter] = {
     "tokens_per_parameter": _up_to(
         1e6, "length in tokens per non-embedding parameter", default=20.0
     ),
+    "batch_multiple": _up_to(
+        1e3, "batch in multiples of the scale's; the length in tokens stays", default=1.0
+    ),
+    "length_multiple": _up_to(1e3, "length in multiples of the scale's", default=1.0),
     "eval_sequences": _up_to(1e7, "held-out sequences per evaluation; default: the scale's"),
 }
 WHOLE_NUMBERS = frozenset({"steps", "batch_size", "eval_sequences"})
-SWEEPABLE_RUN_NUMBERS = frozenset({"steps", "batch_size", "tokens_per_parameter"})
+SWEEPABLE_RUN_NUMBERS = RUN_NUMBERS.keys() - {"eval_sequences"}
+GIVEN_ONCE: Mapping[str, tuple[str, ...]] = {
+    "length": ("steps", "tokens_per_parameter", "length_multiple"),
+    "batch": ("batch_size", "batch_multiple"),
+}
+"""The ways to give one fact of a run, of which a sweep takes one."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": tuple(SCHEDULE_HYPERPARAMETERS),
@@ -79,8 +88,9 @@ def _unread(optimizer: str) -> frozenset[str]:
     if not isinstance(chosen, TrainingFunction):
         return frozenset()
     unread = STAND_INS.keys() - chosen.reads
+    without_batch = {"batch_multiple"} if "batch_size" in unread else frozenset[str]()
     in_tokens = {"tokens_per_parameter"} if unread & {"model", "batch_size"} else frozenset[str]()
-    return frozenset({"schedule", *unread, *in_tokens})
+    return frozenset({"schedule", *unread, *without_batch, *in_tokens})
 
 
 def _has_own_decay(optimizer: str) -> bool:
@@ -159,7 +169,7 @@ def effective_config(
     """The run that valid settings describe: defaults filled in, whatever has no effect left out."""
     size, variant = SCALES[scale], ARCHITECTURES[architecture]
     model = size.model(data.vocabulary, variant.qk_norm)
-    batch_size = _whole(settings, "batch_size", size.batch_size)
+    batch_size = _whole(settings, "batch_size", _times(settings, "batch_multiple", size.batch_size))
     schedule = schedule_of(optimizer, settings)
     values = _effective(optimizer, schedule, settings, z_loss=variant.z_loss)
     chosen = optimizers.registered(optimizer)
@@ -190,13 +200,17 @@ def _steps(
     settings: Mapping[str, Setting], default: int, parameters: int, tokens_per_step: int
 ) -> int:
     if "steps" in settings or "tokens_per_parameter" not in settings:
-        return _whole(settings, "steps", default)
+        return _whole(settings, "steps", _times(settings, "length_multiple", default))
     ratio = cast(float, settings["tokens_per_parameter"])
     return max(1, round(ratio * parameters / tokens_per_step))
 
 
 def _whole(settings: Mapping[str, Setting], name: str, default: int) -> int:
     return int(cast(float, settings.get(name, default)))
+
+
+def _times(settings: Mapping[str, Setting], name: str, default: int) -> int:
+    return max(1, round(cast(float, settings.get(name, 1)) * default))
 
 
 def _options(optimizer: str, settings: Mapping[str, Setting]) -> dict[str, int | str | bool]:

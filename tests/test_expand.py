@@ -191,6 +191,21 @@ def test_batch_size_and_steps_can_be_swept() -> None:
     assert [c.steps for c in ratios] == [193, 386]
 
 
+def test_batch_and_length_can_be_multiples_of_the_scales() -> None:
+    axis = {"parameter": "batch_multiple", "values": [0.5, 1, 2]}
+    batches = configs(axis=axis, base={}, scales=["150m"])
+    assert [(c.batch_size, c.steps) for c in batches] == [
+        (128, 50_000),
+        (256, 25_000),
+        (512, 12_500),
+    ]
+    axis = {"parameter": "length_multiple", "values": [1e-3, 1.04]}
+    lengths = configs(axis=axis, base={}, scales=["150m"])
+    assert [(c.batch_size, c.steps) for c in lengths] == [(256, 25), (256, 26_000)]
+    (least,) = configs(axis={"parameter": "batch_multiple", "values": [1e-3]}, base={"steps": 5})
+    assert (least.batch_size, least.steps) == (1, 5)
+
+
 def test_architectures_are_variants_of_their_own() -> None:
     expansion = expanded(architectures=["standard", "plain"], axis=LR | {"points": 2})
     assert [v.label for v in expansion.variants] == ["adamw, standard", "adamw, plain"]

@@ -44,7 +44,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SINE: dict[str, Any] = {"optimizers": ["fit_sine"], "axis": {"parameter": "lr", "values": [0.1]}}
-ITS_NUMBERS = "batch_size, hidden, lr, momentum, steps"
+ITS_NUMBERS = "batch_multiple, batch_size, hidden, length_multiple, lr, momentum, steps"
 BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"axis": {"parameter": "beta2", "values": [0.9]}},

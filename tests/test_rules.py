@@ -41,7 +41,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizers": [{"name": "torch.AdamW", "decay_convention": "coupled"}]},
         "/optimizers/0/decay_convention",
-        "torch.AdamW has no 'decay_convention'; it has: amsgrad, batch_size",
+        "torch.AdamW has no 'decay_convention'; it has: amsgrad, batch_multiple",
     ),
     ({"optimizers": []}, "/optimizers", "must have at least 1 item, but got []"),
     ({"optimizers": [3]}, "/optimizers/0", "an object is needed, but got 3"),
@@ -119,7 +119,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"axis": {"parameter": "eps", "values": [1e-8]}, "optimizers": ["adamw", "lion"]},
         "/optimizers/1",
-        "lion has no 'eps'; it has: batch_size, beta2, grad_clip, lr",
+        "lion has no 'eps'; it has: batch_multiple, batch_size, beta2, grad_clip, length_multiple",
     ),
     (
         {
@@ -137,7 +137,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizers": [{"name": "lion", "eps": 1e-8}]},
         "/optimizers/0/eps",
-        "lion has no 'eps'; it has: batch_size, beta2, decay_convention, eval_sequences",
+        "lion has no 'eps'; it has: batch_multiple, batch_size, beta2, decay_convention",
     ),
     (
         {"optimizers": [{"name": "adamw", "momentum": 1.0}]},
@@ -239,8 +239,13 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "`0 <= weight_decay < 1` must hold, but got weight_decay=2",
     ),
     ({"base": {"steps": "many"}}, "/base/steps", "a number is needed, but got 'many'"),
-    ({"base": {"step": 1}}, "/base/step", "unknown key 'step'; known: batch_size, beta2, "),
-    ({"base": {"steps": 1, "tokens_per_parameter": 1}}, "/optimizers/0", "given twice"),
+    ({"base": {"step": 1}}, "/base/step", "unknown key 'step'; known: batch_multiple, "),
+    ({"base": {"steps": 1, "tokens_per_parameter": 1}}, "/optimizers/0", "the length is given "),
+    (
+        {"axis": {"parameter": "batch_multiple", "values": [2]}, "base": {"batch_size": 8}},
+        "/optimizers/0",
+        "the batch is given twice: by batch_size and by batch_multiple",
+    ),
     ({"seeds": list(range(1000)), "axis": LR | {"points": 11}}, "", "at most 10000 points, but "),
     ({"priority": 1000}, "/priority", "less than or equal to 100"),
     ({"fresh": 1}, "/fresh", "valid boolean"),

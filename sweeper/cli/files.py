@@ -99,7 +99,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (export, presets)
 def _list_presets(as_json: bool) -> None:
     found = ready_made.presets()
     if as_json:
-        print_json([{"name": p.name, "summary": p.summary, "sweep": p.sweep} for p in found])
+        print_json([vars(p) | {"trials": vars(ready_made.trials(p))} for p in found])
     else:
         print_table(("preset", "what it sweeps"), ((p.name, p.summary) for p in found))
 

@@ -15,6 +15,14 @@ class Preset:
     sweep: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """How many trials a preset asks for, and how many of them are distinct."""
+
+    total: int
+    distinct: int
+
+
 def names() -> tuple[str, ...]:
     """The presets there are, in alphabetical order."""
     found = (entry.name for entry in files(__name__).iterdir())
@@ -34,3 +42,14 @@ def preset(name: str) -> Preset:
 def presets() -> tuple[Preset, ...]:
     """All presets, in alphabetical order."""
     return tuple(preset(name) for name in names())
+
+
+def trials(chosen: Preset) -> Trials:
+    """What the preset asks for, at its own scale and with any data."""
+    from sweeper.expand import expand  # here, because it loads torch
+    from sweeper.spec import parse
+    from trainers.config import DataConfig
+
+    spec = parse(chosen.sweep)
+    found = expand(spec, {spec.data: DataConfig(name=spec.data, sha256="", vocabulary=256)})
+    return Trials(total=len(found.points), distinct=len(found.trials))

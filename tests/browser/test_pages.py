@@ -151,7 +151,7 @@ def test_a_template_that_is_gone_leaves_the_form_as_new(visit: Visit) -> None:
     visit.complaints[:] = [c for c in visit.complaints if "404" not in c]
 
 
-@pytest.mark.parametrize("preset", ["demo", "lr", "momentum", "eps", "weight_decay"])
+@pytest.mark.parametrize("preset", ["demo", "lr", "momentum", "eps", "weight_decay", "batch"])
 def test_a_preset_fills_the_form(visit: Visit, preset: str) -> None:
     page = visit.page
     page.goto("/new")

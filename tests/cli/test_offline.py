@@ -132,7 +132,7 @@ def test_a_missing_file_and_an_unknown_preset_say_so(tmp_path: Path) -> None:
     unknown = run_sweeper("preview", "--preset", "none", cwd=tmp_path)
     assert (missing.returncode, unknown.returncode) == (2, 2)
     assert _only_line(missing) == "sweeper: cannot read none.json: No such file or directory"
-    assert "known: demo, eps" in _only_line(unknown)
+    assert "known: adafactor_sgd, " in _only_line(unknown)
 
 
 def test_a_preset_prints_as_yaml_that_is_a_sweep(tmp_path: Path) -> None:
@@ -143,7 +143,11 @@ def test_a_preset_prints_as_yaml_that_is_a_sweep(tmp_path: Path) -> None:
 
 def test_presets_lists_all(tmp_path: Path) -> None:
     shown = run_sweeper("presets", "--json", cwd=tmp_path)
-    assert {"demo", "lr", "momentum"} <= {preset["name"] for preset in json.loads(shown.stdout)}
+    found = {preset["name"]: preset for preset in json.loads(shown.stdout)}
+    assert {"demo", "lr", "momentum"} <= found.keys()
+    assert found["demo"]["summary"].startswith("Learning rate")
+    assert found["beta2"]["sweep"]["axis"]["parameter"] == "beta2"
+    assert found["beta2"]["trials"] == {"total": 30, "distinct": 22}
 
 
 @pytest.mark.parametrize("command", ["serve", "api", "dispatch", "doctor", "demo", "db upgrade"])
