@@ -33,7 +33,15 @@ from sweeper.storage.records import (
 )
 from sweeper.storage.store import Store
 from sweeper.trials import Expansion, SweepState, Variant
-from trainers.config import SCALES, DataConfig, Hyperparameter, Option, Scale, canonical_json
+from trainers.config import (
+    SCALES,
+    TRAINING_HYPERPARAMETERS,
+    DataConfig,
+    Hyperparameter,
+    Option,
+    Scale,
+    canonical_json,
+)
 from trainers.cost import Cost, cost
 from trainers.data import EMBEDDED, dataset, prepare_embedded, verify
 from trainers.functions import TrainingFunction
@@ -69,6 +77,18 @@ class CurvesView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SettingInfo:
+    """A hyperparameter or an option of an optimizer: default, range in words, what it does."""
+
+    name: str
+    default: float | bool
+    rule: str
+    help: str
+    origin: str
+    """Whose default it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OptimizerInfo:
     """An optimizer or training function that can be swept.
 
@@ -91,10 +111,31 @@ class OptimizerInfo:
     """Of an optimizer that is not built in."""
 
     @property
-    def own_defaults(self) -> Mapping[str, float]:
-        """Defaults of what not every optimizer has, switches as 0 and 1."""
-        described: Mapping[str, Hyperparameter | Option] = {**self.hyperparameters, **self.options}
-        return {n: d.default for n, d in described.items() if n in self.own | self.options.keys()}
+    def own_settings(self) -> tuple[SettingInfo, ...]:
+        """The learning rate, and what not every optimizer has."""
+        own = self.own | self.options.keys() | {"lr"}
+        return tuple(self.setting(name) for name in self._described if name in own)
+
+    def setting(self, name: str) -> SettingInfo:
+        """One of the hyperparameters or options."""
+        described = self._described[name]
+        return SettingInfo(
+            name=name,
+            default=described.default,
+            rule=described.rule(name),
+            help=described.help,
+            origin=self._origin(name),
+        )
+
+    @property
+    def _described(self) -> Mapping[str, Hyperparameter | Option]:
+        return {**self.hyperparameters, **self.options}
+
+    def _origin(self, name: str) -> str:
+        """What the optimizer's documentation says, or else where the default comes from."""
+        if name in TRAINING_HYPERPARAMETERS and name not in self.notes.keys() | self.own:
+            return f"centre of a sweep of {self.name}" if name == "lr" else "arXiv 2407.07972"
+        return self.notes.get(name, self.source)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,35 @@
 
 from pathlib import Path
 
-from sweeper.catalogue import table
+from sweeper.catalogue import settings, table
 from sweeper.service import optimizers
 from trainers.optimizers import REGISTRY
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SETTINGS = "docs/optimizers.md"
 
 
 def test_the_readme_shows_the_table() -> None:
     assert table() in README, "run `python -m sweeper.catalogue` and put what it prints there"
+
+
+def test_the_readme_leads_to_the_settings() -> None:
+    assert f"({SETTINGS})" in README
+    command = f"python -m sweeper.catalogue settings > {SETTINGS}"
+    assert (ROOT / SETTINGS).read_text() == settings(), f"run `{command}`"
+
+
+def test_every_setting_has_its_range_and_whose_default_it_is() -> None:
+    sections = {part.partition("\n")[0]: part for part in settings().split("\n## ")[1:]}
+    assert [*sections] == ["Of every optimizer", *(f"`{name}`" for name in REGISTRY)]
+    for info in optimizers():
+        for own in info.own_settings if not info.version else ():
+            row = f"| `{own.rule}` | {own.help} | {own.origin} |"
+            assert own.origin
+            assert row in sections[f"`{info.name}`"]
+    assert "| `momentum` | 0.98 | `0 <= momentum < 1` | " in sections["`sgd`"]
+    assert "| `lr_floor` | 0.1 | `0 <= lr_floor <= 1` | " in sections["Of every optimizer"]
 
 
 def test_it_has_a_row_per_built_in_optimizer() -> None:

@@ -31,6 +31,8 @@ def environment() -> Environment:
     for function in (
         words.sign,
         words.value,
+        words.setting,
+        words.state_size,
         words.loss,
         words.short,
         words.rounded,

@@ -44,6 +44,18 @@ def value(number: float | None) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def setting(chosen: float | bool) -> str:
+    """A value, or the position of a switch."""
+    return ("off", "on")[chosen] if isinstance(chosen, bool) else value(chosen)
+
+
+def state_size(bytes_per_parameter: float | None) -> str:
+    """What an optimizer keeps."""
+    if bytes_per_parameter is None:
+        return "state not measured"
+    return f"{bytes_per_parameter:g} bytes of state per parameter"
+
+
 def loss(number: float | None) -> str:
     """A loss in nats, four decimals so that columns line up."""
     return DASH if number is None else f"{number:.4f}"

@@ -8,7 +8,6 @@ from pydantic import Field
 from api.deps import ServiceDep
 from api.models import Listing, Out
 from sweeper import service as use_cases
-from trainers.config import TRAINING_HYPERPARAMETERS
 
 router = APIRouter(tags=["catalogue"])
 
@@ -133,33 +132,10 @@ def _optimizer(info: use_cases.OptimizerInfo) -> OptimizerOut:
         source=info.source,
         lr=info.lr,
         hyperparameters=[
-            HyperparameterOut(
-                name=name,
-                default=rule.default,
-                rule=rule.rule(name),
-                help=rule.help,
-                origin=_origin(info, name),
-            )
-            for name, rule in info.hyperparameters.items()
+            HyperparameterOut.model_validate(info.setting(name)) for name in info.hyperparameters
         ],
         schedule=info.schedule,
-        options=[
-            OptionOut(
-                name=name,
-                default=option.default,
-                rule=option.rule(name),
-                help=option.help,
-                origin=_origin(info, name),
-            )
-            for name, option in info.options.items()
-        ],
+        options=[OptionOut.model_validate(info.setting(name)) for name in info.options],
         state_bytes=info.cost.state_bytes,
         extra_flops=info.cost.extra_flops,
     )
-
-
-def _origin(info: use_cases.OptimizerInfo, name: str) -> str:
-    """What the optimizer's documentation says, or else where the default comes from."""
-    if name in TRAINING_HYPERPARAMETERS and name not in info.notes.keys() | info.own:
-        return f"centre of a sweep of {info.name}" if name == "lr" else "arXiv 2407.07972"
-    return info.notes.get(name, info.source)

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import html
 import json
 import re
 import shlex
@@ -179,6 +180,27 @@ def test_the_form_offers_every_optimizer_with_its_own_defaults(client: TestClien
         assert f'name="o.{info["name"]}"' in text
     assert re.search(r'name="o.adamw.eps"[^>]*placeholder="1e-15"', text)
     assert 'name="o.lion.eps"' not in text
+
+
+def test_the_form_tells_what_an_optimizer_costs_and_whose_its_defaults_are(
+    client: TestClient,
+) -> None:
+    text = client.get("/new").text
+    blocks = {b.split('"')[0]: html.unescape(b) for b in text.split('data-optimizer="')[1:]}
+    for info in client.get("/api/v1/optimizers").json()["items"]:
+        block = blocks[info["name"]]
+        kept = info["state_bytes"]
+        shown = "not measured" if kept is None else f"{kept:g} bytes of state per parameter"
+        assert shown in block
+        assert f"Update: {info['extra_flops']}. Source: {info['source']}." in block
+        assert f'aria-label="cost and defaults of {info["name"]}"' in block
+        for setting in info["options"]:
+            assert f": {setting['origin']}</li>" in block
+            assert setting["rule"] in block
+    # A range that the documentation of the default gives already is not told twice.
+    assert "<code>momentum</code> 0.98: 0 <= momentum < 1; 0.98 in the study" in blocks["sgd"]
+    assert "<code>eps</code> 1e-15, <code>eps > 0</code>: " in blocks["adamw"]
+    assert "<code>graft</code> on, " in blocks["shampoo"]
 
 
 @pytest.mark.parametrize("parameter", form.SUGGESTED_RANGES)
