@@ -20,6 +20,9 @@ RUN pip install --no-cache-dir -c constraints.txt --extra-index-url "$TORCH_INDE
 USER sweeper
 ENV SWEEPER_DATA=/data \
     OMP_NUM_THREADS=1 \
+    MALLOC_ARENA_MAX=1 \
+    MALLOC_MMAP_THRESHOLD_=1073741824 \
+    MALLOC_TRIM_THRESHOLD_=1073741824 \
     RAY_AUTH_MODE=token \
     RAY_USAGE_STATS_ENABLED=0
 VOLUME /data

@@ -1,7 +1,8 @@
 """The demo's sweep through the service, through plain Ray Tune, and with no orchestration at all.
 
-Same trials, same machine, alternating. Prints a table, and JSON on the last line. Walls are from
-the submission to the last result, with the service and both Ray clusters already up.
+Same trials, same machine, alternating, and all with the settings of memory that the service gives
+its workers. Prints a table, and JSON on the last line. Walls are from the submission to the last
+result, with the service and both Ray clusters already up.
 """
 
 import argparse
@@ -159,7 +160,9 @@ def main() -> None:
     import yaml
 
     import sweeper
+    from sweeper.dispatch.cluster import MEMORY
 
+    os.environ.update(MEMORY)
     preset = Path(sweeper.__file__).with_name("presets") / "demo.yaml"
     body = yaml.safe_load(preset.read_text())["sweep"] | {"base": {"steps": options.steps}}
     rounds = []

@@ -37,7 +37,13 @@ ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-
+MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
+"""Memory that a worker frees stays its own. The tensors of a step are as large as those of the last
+one, and glibc gives large ones back at once: fetching their pages anew took 6 % of a sweep."""
 
 _log = logging.getLogger(__name__)
 
@@ -131,6 +137,8 @@ def _remove_leftovers() -> None:
 
 def _prepare_environment() -> None:
     os.environ.update(ENVIRONMENT)
+    for name, value in MEMORY.items():
+        os.environ.setdefault(name, value)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     if not os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
         # Here only: Ray hands it to the processes it starts, and no file holds it.
