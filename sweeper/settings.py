@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from sweeper.spec import Setting, Tie
@@ -13,8 +14,10 @@ from trainers.config import (
     DataConfig,
     DecayConvention,
     Hyperparameter,
+    ModelConfig,
     Option,
     Precision,
+    QkNorm,
     ScheduleName,
     TrainConfig,
 )
@@ -52,7 +55,13 @@ GIVEN_ONCE: Mapping[str, tuple[str, ...]] = {
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": tuple(SCHEDULE_HYPERPARAMETERS),
     "precision": get_args(Precision),
+    "qk_norm": get_args(QkNorm),
 }
+SWITCHES: Mapping[str, Option] = {
+    "tied_embeddings": Option(default=False, help="whether the output layer is the token table"),
+}
+OF_THE_MODEL = frozenset({"qk_norm", "tied_embeddings"})
+"""Settings that change the architecture."""
 DECAY_CHOICES: Mapping[str, tuple[str, ...]] = {"decay_convention": ("independent", "coupled")}
 
 Rule = Hyperparameter | Option
@@ -77,7 +86,7 @@ def known_settings(optimizer: str) -> Mapping[str, Rule | tuple[str, ...]]:
     """Everything that `base` and overrides may name for the optimizer: a range or the choices."""
     rules: dict[str, Rule | tuple[str, ...]] = dict(hyperparameters(optimizer))
     choices = dict(CHOICES) if _has_own_decay(optimizer) else {**CHOICES, **DECAY_CHOICES}
-    of_the_run: dict[str, Rule | tuple[str, ...]] = {**RUN_NUMBERS, **choices}
+    of_the_run: dict[str, Rule | tuple[str, ...]] = {**RUN_NUMBERS, **choices, **SWITCHES}
     read = {k: rule for k, rule in of_the_run.items() if k not in _unread(optimizer)}
     return rules | optimizers.options(optimizer) | read
 
@@ -90,7 +99,8 @@ def _unread(optimizer: str) -> frozenset[str]:
     unread = STAND_INS.keys() - chosen.reads
     without_batch = {"batch_multiple"} if "batch_size" in unread else frozenset[str]()
     in_tokens = {"tokens_per_parameter"} if unread & {"model", "batch_size"} else frozenset[str]()
-    return frozenset({"schedule", *unread, *without_batch, *in_tokens})
+    of_the_model = OF_THE_MODEL if "model" in unread else frozenset[str]()
+    return frozenset({"schedule", *unread, *without_batch, *in_tokens, *of_the_model})
 
 
 def _has_own_decay(optimizer: str) -> bool:
@@ -168,7 +178,7 @@ def effective_config(
 ) -> TrainConfig:
     """The run that valid settings describe: defaults filled in, whatever has no effect left out."""
     size, variant = SCALES[scale], ARCHITECTURES[architecture]
-    model = size.model(data.vocabulary, variant.qk_norm)
+    model = _model(size.model(data.vocabulary, variant.qk_norm), settings)
     batch_size = _whole(settings, "batch_size", _times(settings, "batch_multiple", size.batch_size))
     schedule = schedule_of(optimizer, settings)
     values = _effective(optimizer, schedule, settings, z_loss=variant.z_loss)
@@ -194,6 +204,15 @@ def effective_config(
         eval_sequences=_whole(settings, "eval_sequences", size.eval_sequences),
     )
     return chosen.effective(config) if isinstance(chosen, TrainingFunction) else config
+
+
+def _model(usual: ModelConfig, settings: Mapping[str, Setting]) -> ModelConfig:
+    """The scale's and the architecture's model, but for what the settings say."""
+    return replace(
+        usual,
+        qk_norm=cast(QkNorm, settings.get("qk_norm", usual.qk_norm)),
+        tied_embeddings=bool(settings.get("tied_embeddings", usual.tied_embeddings)),
+    )
 
 
 def _steps(

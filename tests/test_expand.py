@@ -206,6 +206,27 @@ def test_batch_and_length_can_be_multiples_of_the_scales() -> None:
     assert (least.batch_size, least.steps) == (1, 5)
 
 
+def test_the_architecture_can_be_set_in_parts() -> None:
+    optimizers = [
+        "adamw",
+        {"name": "adamw", "qk_norm": "head"},
+        {"name": "adamw", "tied_embeddings": True},
+    ]
+    expansion = expanded(optimizers=optimizers, axis={"parameter": "lr", "values": [1e-3]})
+    assert [v.label for v in expansion.variants] == [
+        "adamw",
+        "adamw, qk_norm=head",
+        "adamw, tied_embeddings=true",
+    ]
+    models = [trial.config.model for trial in expansion.trials]
+    assert [(m.qk_norm, m.tied_embeddings) for m in models] == [
+        ("width", False),
+        ("head", False),
+        ("width", True),
+    ]
+    assert len({trial.stack_key for trial in expansion.trials}) == 3
+
+
 def test_architectures_are_variants_of_their_own() -> None:
     expansion = expanded(architectures=["standard", "plain"], axis=LR | {"points": 2})
     assert [v.label for v in expansion.variants] == ["adamw, standard", "adamw, plain"]

@@ -18,7 +18,7 @@ Precision = Literal["fp32", "bf16"]
 ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "warmup_constant", "constant", "own"]
 """`own`: a training function has its own way with the learning rate, which cannot be chosen."""
 DecayConvention = Literal["independent", "coupled", "own"]
-QkNorm = Literal["width", "off"]
+QkNorm = Literal["width", "head", "off"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,11 @@ class ModelConfig:
     vocabulary: int
     """Rows of the token table; a data set may use fewer."""
     qk_norm: QkNorm = "width"
-    """`width`: one LayerNorm over all heads of q and of k, as in the study's standard variant."""
+    """`width`: one LayerNorm over all heads of q and of k, as in the study's standard variant;
+    `head`: one over each head, whose scales all heads share, as in arXiv 2302.05442."""
+    tied_embeddings: bool = False
+    """Whether the output layer is the token table; the study has a matrix for each. Optimizers that
+    treat the last layer in a way of its own then find none, and the table is an embedding."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads or (self.width // self.heads) % 2:
@@ -143,9 +147,14 @@ class ModelConfig:
 
     def num_parameters(self, *, embeddings: bool = True) -> int:
         """Parameters in closed form; without the two token tables if `embeddings` is false."""
-        norms = 4 if self.qk_norm == "width" else 2
-        body = self.layers * (12 * self.width**2 + norms * self.width) + self.width
-        return body + 2 * self.vocabulary * self.width * embeddings
+        body = self.layers * (12 * self.width**2 + 2 * self.width + 2 * self.qk_norm_size)
+        tables = 1 if self.tied_embeddings else 2
+        return body + self.width + tables * self.vocabulary * self.width * embeddings
+
+    @property
+    def qk_norm_size(self) -> int:
+        """Scales of the LayerNorm of q, and of k."""
+        return {"width": self.width, "head": self.width // self.heads, "off": 0}[self.qk_norm]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,8 @@ def param_specs(model: ModelConfig) -> dict[str, ParamSpec]:
         block = _block_specs(model, layer)
         specs |= {f"layers.{layer}.{name}": spec for name, spec in block.items()}
     specs["norm"] = ParamSpec((D,), ParamRole.NORM)
-    specs["output"] = ParamSpec((D, V), ParamRole.LAST_LAYER, D**-0.5)
+    if not model.tied_embeddings:
+        specs["output"] = ParamSpec((D, V), ParamRole.LAST_LAYER, D**-0.5)
     return specs
 
 
@@ -63,8 +64,9 @@ def _block_specs(model: ModelConfig, layer: int) -> dict[str, ParamSpec]:
         "mlp_in": ParamSpec((D, F), ParamRole.MLP, D**-0.5),
         "mlp_out": ParamSpec((F, D), ParamRole.MLP, F**-0.5 / depth),
     }
-    if model.qk_norm == "width":
-        specs |= {"q_norm": norm, "k_norm": norm}
+    if model.qk_norm_size:
+        qk_norm = ParamSpec((model.qk_norm_size,), ParamRole.NORM)
+        specs |= {"q_norm": qk_norm, "k_norm": qk_norm}
     return specs
 
 
@@ -106,7 +108,9 @@ def forward(params: Params, tokens_KBT: Tensor, model: ModelConfig) -> Tensor:
     for layer in range(model.layers):
         x_KMD = _attention(params, f"layers.{layer}.", x_KMD, (B, T), model)
         x_KMD = _mlp(params, f"layers.{layer}.", x_KMD)
-    return linear(standardize(x_KMD), scale_inputs(params["norm"], params["output"]))
+    tied = model.tied_embeddings
+    output_KDV = params["embedding"].transpose(1, 2) if tied else params["output"]
+    return linear(standardize(x_KMD), scale_inputs(params["norm"], output_KDV))
 
 
 def _attention(
@@ -119,9 +123,9 @@ def _attention(
     q_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "q"]))
     k_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "k"]))
     v_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "v"]))
-    if model.qk_norm == "width":
-        q_KMD = layer_norm(q_KMD, params[prefix + "q_norm"])
-        k_KMD = layer_norm(k_KMD, params[prefix + "k_norm"])
+    if model.qk_norm_size:
+        q_KMD = _qk_norm(q_KMD, params[prefix + "q_norm"])
+        k_KMD = _qk_norm(k_KMD, params[prefix + "k_norm"])
     # K joins the sequences as one batch axis, (K B, N, T, H).
     rotation = _rotations(T, H, x_KMD.device)
     q = _rotate(q_KMD.view(K * B, T, N, H), rotation).to(v_KMD.dtype).transpose(1, 2)
@@ -129,6 +133,12 @@ def _attention(
     v = v_KMD.view(K * B, T, N, H).transpose(1, 2)
     mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
     return linear_add(x_KMD, mixed.transpose(1, 2).reshape(K, M, D), params[prefix + "out"])
+
+
+def _qk_norm(x_KMD: Tensor, scale: Tensor) -> Tensor:
+    """LayerNorm over as many neighbours as a trial has scales: those of all heads, or of one."""
+    groups = x_KMD.view(len(x_KMD), -1, scale.shape[1])
+    return layer_norm(groups, scale).view_as(x_KMD)
 
 
 def _mlp(params: Params, prefix: str, x_KMD: Tensor) -> Tensor:

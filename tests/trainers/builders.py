@@ -9,7 +9,9 @@ from trainers.functions import TrainingFunction
 from trainers.optimizers import hyperparameters, options, registered
 
 
-def tiny_model(qk_norm: QkNorm = "width", *, width: int = 16, vocabulary: int = 256) -> ModelConfig:
+def tiny_model(
+    qk_norm: QkNorm = "width", *, width: int = 16, vocabulary: int = 256, tied: bool = False
+) -> ModelConfig:
     return ModelConfig(
         width=width,
         layers=2,
@@ -17,6 +19,7 @@ def tiny_model(qk_norm: QkNorm = "width", *, width: int = 16, vocabulary: int = 
         sequence_length=16,
         vocabulary=vocabulary,
         qk_norm=qk_norm,
+        tied_embeddings=tied,
     )
 
 

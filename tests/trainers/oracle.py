@@ -13,6 +13,11 @@ def norm(x: Tensor, scale: Tensor) -> Tensor:
     return (x - mean) / torch.sqrt(variance + 1e-5) * scale
 
 
+def norm_of_parts(x: Tensor, scale: Tensor) -> Tensor:
+    """LayerNorm of every part of a row that is as long as the scales are: the row, or each head."""
+    return torch.cat([norm(part, scale) for part in torch.split(x, len(scale), -1)], -1)
+
+
 def rotate(x: Tensor) -> Tensor:
     """Rotary embedding of `(T, H)`: component pairs (0, 1), (2, 3), ... turn with the position."""
     T, H = x.shape
@@ -27,9 +32,10 @@ def rotate(x: Tensor) -> Tensor:
 def attention(params: dict[str, Tensor], layer: str, x: Tensor, heads: int) -> Tensor:
     y = norm(x, params[layer + "attention_norm"])
     q, k, v = (y @ params[layer + name] for name in "qkv")
-    if layer + "q_norm" in params:
-        q, k = norm(q, params[layer + "q_norm"]), norm(k, params[layer + "k_norm"])
     T, D = x.shape
+    if layer + "q_norm" in params:
+        q = norm_of_parts(q, params[layer + "q_norm"])
+        k = norm_of_parts(k, params[layer + "k_norm"])
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     mixed = []
     for columns in torch.split(torch.arange(D), D // heads):
@@ -45,4 +51,4 @@ def logits(params: dict[str, Tensor], tokens: Tensor, *, layers: int, heads: int
         x = x + attention(params, layer, x, heads)
         h = norm(x, params[layer + "mlp_norm"]) @ params[layer + "mlp_in"]
         x = x + functional.gelu(h) @ params[layer + "mlp_out"]
-    return norm(x, params["norm"]) @ params["output"]
+    return norm(x, params["norm"]) @ params.get("output", params["embedding"].T)

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -33,18 +34,20 @@ def test_parameter_counts_are_those_of_the_study(scale: str) -> None:
     assert (count(model, embeddings=False), count(model, embeddings=True)) == STUDY_COUNTS[scale]
 
 
-@pytest.mark.parametrize("qk_norm", ["width", "off"])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("qk_norm", get_args(QkNorm))
 @pytest.mark.parametrize("scale", SCALES)
-def test_parameter_counts_have_a_closed_form(scale: str, qk_norm: QkNorm) -> None:
-    model = SCALES[scale].model(256, qk_norm)
+def test_parameter_counts_have_a_closed_form(scale: str, qk_norm: QkNorm, tied: bool) -> None:
+    model = dataclasses.replace(SCALES[scale].model(256, qk_norm), tied_embeddings=tied)
     for embeddings in (False, True):
         expected = model.num_parameters(embeddings=embeddings)
         assert count(model, embeddings=embeddings) == expected
 
 
-@pytest.mark.parametrize("qk_norm", ["width", "off"])
-def test_forward_equals_a_textbook_model_under_vmap(qk_norm: QkNorm) -> None:
-    model = tiny_model(qk_norm)
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("qk_norm", get_args(QkNorm))
+def test_forward_equals_a_textbook_model_under_vmap(qk_norm: QkNorm, tied: bool) -> None:
+    model = tiny_model(qk_norm, tied=tied)
     params = {k: v.double() for k, v in init_params(model, [3, 4, 5]).items()}
     generator = torch.Generator().manual_seed(0)
     for name, value in params.items():
