@@ -1,0 +1,57 @@
+"""The same stacks on a CUDA device: what a CPU says within rounding, and checkpoints that cross."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.trainers.builders import tiny_config
+from trainers.config import Precision, TrainConfig
+from trainers.loop import StackRun
+from trainers.optimizers import REGISTRY
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+def configs(data_dir: Path, optimizer: str, precision: Precision = "fp32") -> list[TrainConfig]:
+    config = dataclasses.replace(tiny_config(data_dir, optimizer, steps=6), precision=precision)
+    return [dataclasses.replace(config, seed=seed) for seed in (0, 1)]
+
+
+def losses(run: StackRun) -> list[float]:
+    while not run.finished:
+        run.advance()
+    found = [result.final_loss for result in run.results() if result is not None]
+    return [loss for loss in found if loss is not None]
+
+
+@pytest.mark.parametrize("optimizer", REGISTRY)
+def test_every_optimizer_ends_where_it_ends_on_a_cpu(data_dir: Path, optimizer: str) -> None:
+    chosen = configs(data_dir, optimizer)
+    on_cpu = losses(StackRun(chosen, data_dir=data_dir))
+    on_gpu = losses(StackRun(chosen, data_dir=data_dir, device="cuda"))
+    # Signs and orthogonal steps make a whole step of a rounding error.
+    assert on_gpu == pytest.approx(on_cpu, rel=2e-2)
+
+
+def test_bf16_stays_close_to_fp32(data_dir: Path) -> None:
+    single, half = (
+        losses(StackRun(configs(data_dir, "adamw", p), data_dir=data_dir, device="cuda"))
+        for p in ("fp32", "bf16")
+    )
+    assert half == pytest.approx(single, rel=2e-2)
+
+
+def test_a_checkpoint_goes_on_on_the_other_device(data_dir: Path, tmp_path: Path) -> None:
+    chosen = configs(data_dir, "adamw")
+    first = StackRun(chosen, data_dir=data_dir, device="cuda")
+    while first.step < 3:
+        first.advance()
+    first.save(tmp_path / "3")
+    second = StackRun(chosen, data_dir=data_dir)
+    second.load(tmp_path / "3")
+    assert losses(second) == pytest.approx(losses(first), rel=2e-2)
