@@ -1,6 +1,7 @@
 """Databases for tests: a fresh one each, copied from a migrated template."""
 
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -106,6 +107,12 @@ def sqlite_store(sqlite_url: str) -> Iterator[Store]:
     """A store on SQLite, for tests that only need some store."""
     with open_store(sqlite_url) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard() -> None:
+    """A shell ignores it in what it starts in the background, and so would all that tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
