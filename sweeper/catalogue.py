@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 
-from sweeper.service import OptimizerInfo, SettingInfo, optimizers
+from sweeper.optimizer_info import OptimizerInfo, SettingInfo, optimizers
 
 COLUMNS = ("name", "what it is", "defaults", "state", "update", "source")
 SETTINGS_COLUMNS = ("setting", "default", "range", "what it is", "whose default")

@@ -10,18 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from sweeper import plots, presets
+from sweeper import plots, presets, submission
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.analysis.stability import Stability, stability
-from sweeper.cost import training_flops
-from sweeper.errors import InvalidRequest, Problem
-from sweeper.expand import expand
 from sweeper.grids import axis_scale
 from sweeper.plots.effective_lr import KEY as EFFECTIVE_LR
 from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
-from sweeper.settings import hyperparameters
 from sweeper.spec import SweepSpec, parse
 from sweeper.storage.records import (
     Event,
@@ -32,39 +28,16 @@ from sweeper.storage.records import (
     TrialRecord,
 )
 from sweeper.storage.store import Store
-from sweeper.trials import Expansion, SweepState, Variant
+from sweeper.trials import Expansion, SweepState
 from trainers.config import (
     SCALES,
-    TRAINING_HYPERPARAMETERS,
     DataConfig,
-    Hyperparameter,
-    Option,
     Scale,
     canonical_json,
 )
-from trainers.cost import Cost, cost
-from trainers.data import EMBEDDED, dataset, prepare_embedded, verify
-from trainers.functions import TrainingFunction
-from trainers.optimizers import names, options, registered
-from trainers.optimizers.notes import argument_notes
+from trainers.data import EMBEDDED, dataset, prepare_embedded
+from trainers.optimizers import names
 from trainers.token_files import DataError, known_names
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """What a sweep would ask for, before anything is stored.
-
-    `flops` and `tokens` are those of the `new` trials, as far as they are known: those of training
-    functions are not. The `shared` ones are there already.
-    """
-
-    variants: tuple[Variant, ...]
-    points: int
-    total: int
-    new: int
-    shared: int
-    tokens: int
-    flops: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,68 +47,6 @@ class CurvesView:
     sweep: SweepRecord
     curves: tuple[Curve, ...]
     stabilities: tuple[Stability, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettingInfo:
-    """A hyperparameter or an option of an optimizer: default, range in words, what it does."""
-
-    name: str
-    default: float | bool
-    rule: str
-    help: str
-    origin: str
-    """Whose default it is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimizerInfo:
-    """An optimizer or training function that can be swept.
-
-    `lr` is the centre of the study's learning rate sweep; None where there is no learning rate.
-    """
-
-    name: str
-    summary: str
-    source: str
-    lr: float | None
-    hyperparameters: Mapping[str, Hyperparameter]
-    options: Mapping[str, Option]
-    notes: Mapping[str, str]
-    """What the documentation says about an argument: range, default, and whose default it is."""
-    schedule: str
-    cost: Cost
-    own: frozenset[str]
-    """Names of the hyperparameters that not every optimizer has."""
-    version: str
-    """Of an optimizer that is not built in."""
-
-    @property
-    def own_settings(self) -> tuple[SettingInfo, ...]:
-        """The learning rate, and what not every optimizer has."""
-        own = self.own | self.options.keys() | {"lr"}
-        return tuple(self.setting(name) for name in self._described if name in own)
-
-    def setting(self, name: str) -> SettingInfo:
-        """One of the hyperparameters or options."""
-        described = self._described[name]
-        return SettingInfo(
-            name=name,
-            default=described.default,
-            rule=described.rule(name),
-            help=described.help,
-            origin=self._origin(name),
-        )
-
-    @property
-    def _described(self) -> Mapping[str, Hyperparameter | Option]:
-        return {**self.hyperparameters, **self.options}
-
-    def _origin(self, name: str) -> str:
-        """What the optimizer's documentation says, or else where the default comes from."""
-        if name in TRAINING_HYPERPARAMETERS and name not in self.notes.keys() | self.own:
-            return f"centre of a sweep of {self.name}" if name == "lr" else "arXiv 2407.07972"
-        return self.notes.get(name, self.source)
 
 
 @dataclass(frozen=True)
@@ -181,31 +92,15 @@ class Service:
             request=None if key is None else _idempotent(key, caller, body),
         )
 
-    def preview(self, body: Mapping[str, Any]) -> Preview:
+    def preview(self, body: Mapping[str, Any]) -> submission.Preview:
         """What `submit` would store, with its cost; stores nothing. Raises `InvalidRequest`."""
         spec = parse(body)
         expansion = self._expand(spec)
         known = frozenset[str]() if spec.fresh else self._known(expansion)
-        new = [trial.config for trial in expansion.trials if trial.fingerprint not in known]
-        ours = [config for config in new if not config.is_function]
-        return Preview(
-            variants=expansion.variants,
-            points=len(expansion.points),
-            total=len(expansion.trials),
-            new=len(new),
-            shared=len(expansion.trials) - len(new),
-            tokens=sum(config.tokens for config in ours),
-            flops=sum(training_flops(config) for config in ours),
-        )
+        return submission.preview(expansion, known)
 
     def _expand(self, spec: SweepSpec, salt: str = "") -> Expansion:
-        """The points and trials of a sweep whose data set is whole."""
-        if spec.data in known_names(self.datasets_dir):
-            try:
-                verify(self.datasets_dir, dataset(self.datasets_dir, spec.data))
-            except DataError as error:
-                raise InvalidRequest((Problem("/data", str(error)),)) from None
-        return expand(spec, self.datasets(), salt)
+        return submission.whole_expansion(spec, self.datasets(), self.datasets_dir, salt)
 
     def _known(self, expansion: Expansion) -> frozenset[str]:
         return frozenset(self.store.sweeps.existing([t.fingerprint for t in expansion.trials]))
@@ -300,29 +195,6 @@ class Service:
     def log(self, trial_id: str) -> str:
         """The last lines that the trial's attempts left."""
         return self.store.results.log(trial_id)
-
-
-def optimizers() -> tuple[OptimizerInfo, ...]:
-    """Every optimizer that can be swept, with all of its hyperparameters."""
-    return tuple(_optimizer(name) for name in names())
-
-
-def _optimizer(name: str) -> OptimizerInfo:
-    chosen = registered(name)
-    code = chosen.train if isinstance(chosen, TrainingFunction) else chosen.build
-    return OptimizerInfo(
-        name=name,
-        summary=chosen.summary,
-        source=chosen.source,
-        lr=chosen.lr,
-        hyperparameters=hyperparameters(name),
-        options=options(name),
-        notes=argument_notes(code),
-        schedule=chosen.schedule,
-        cost=cost(name),
-        own=frozenset(chosen.hyperparameters),
-        version=chosen.version,
-    )
 
 
 def scales() -> Mapping[str, Scale]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sweeper.catalogue import settings, table
-from sweeper.service import optimizers
+from sweeper.optimizer_info import optimizers
 from trainers.optimizers import REGISTRY
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.settings import Settings
 from sweeper.errors import InvalidRequest
-from sweeper.service import Service, optimizers
+from sweeper.optimizer_info import optimizers
+from sweeper.service import Service
 from sweeper.stacking import Machine, plan, stack_cap
 from sweeper.storage.store import Store
 from tests.test_expand import configs, expanded

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sweeper.errors import InvalidRequest, KeyReused, NotFound
-from sweeper.service import Service, all_presets, optimizers
+from sweeper.optimizer_info import optimizers
+from sweeper.service import Service, all_presets
 from sweeper.storage.store import Store
 from sweeper.trials import SweepState, TrialState
 from tests.test_rules import BAD, body

@@ -8,7 +8,7 @@ from api.health import Check
 from api.pages.progress import Progress
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
-from sweeper.service import OptimizerInfo
+from sweeper.optimizer_info import OptimizerInfo
 from sweeper.settings import Rule
 from sweeper.storage.records import Event, SweepRecord, TrialRecord
 from trainers.config import Hyperparameter

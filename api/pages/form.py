@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.pages.contexts import NewPage, ScaleChoice
+from sweeper import optimizer_info
 from sweeper import service as use_cases
 from sweeper.grids import axis_scale
-from sweeper.service import OptimizerInfo, Service
+from sweeper.optimizer_info import OptimizerInfo
+from sweeper.service import Service
 from sweeper.settings import Rule, axis_parameters
 from sweeper.spec import AxisSpec
 from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, Scale
@@ -29,7 +31,7 @@ SUGGESTED_RANGES: Mapping[str, tuple[str, str]] = {
 
 def new_page(service: Service) -> NewPage:
     """Everything the form offers."""
-    optimizers = use_cases.optimizers()
+    optimizers = optimizer_info.optimizers()
     presets = use_cases.all_presets()
     shared = {k: v for k, v in TRAINING_HYPERPARAMETERS.items() if k != "lr"}
     own = {

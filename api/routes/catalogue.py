@@ -7,6 +7,7 @@ from pydantic import Field
 
 from api.deps import ServiceDep
 from api.models import Listing, Out
+from sweeper import optimizer_info
 from sweeper import service as use_cases
 
 router = APIRouter(tags=["catalogue"])
@@ -85,7 +86,7 @@ class DatasetOut(Out):
 @router.get("/optimizers", operation_id="list_optimizers")
 def optimizers() -> Listing[OptimizerOut]:
     """The optimizers, each with every hyperparameter that can be set or swept."""
-    return Listing(items=[_optimizer(info) for info in use_cases.optimizers()])
+    return Listing(items=[_optimizer(info) for info in optimizer_info.optimizers()])
 
 
 @router.get("/scales", operation_id="list_scales")
@@ -125,7 +126,7 @@ def datasets(service: ServiceDep) -> Listing[DatasetOut]:
     return Listing(items=[DatasetOut.model_validate(config) for config in found])
 
 
-def _optimizer(info: use_cases.OptimizerInfo) -> OptimizerOut:
+def _optimizer(info: optimizer_info.OptimizerInfo) -> OptimizerOut:
     return OptimizerOut(
         name=info.name,
         summary=info.summary,
