@@ -8,6 +8,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from api import errors, health
+from api.head import HeadAsGet
 from api.openapi import PROBLEM_RESPONSE, Application
 from api.pages import routes as pages
 from api.routes import catalogue, curves, events, figures, intents, results, sweeps, trials
@@ -57,6 +58,7 @@ def create_app(store: Store | None = None, settings: Settings | None = None) -> 
     app.include_router(pages.router)
     errors.install(app)
     # The last one added is the outermost.
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit)
     app.add_middleware(errors.UnexpectedErrors)
     app.add_middleware(Guard, allowed_hosts=chosen.allowed_hosts)
