@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable
 
 from tests.trainers.optimizers.case import Case, Matrix, sign, zeros
+from tests.trainers.optimizers.cases_beyond import BEYOND
+from tests.trainers.optimizers.cases_matrix import MATRIX
 from tests.trainers.optimizers.cases_study import STUDY
 from tests.trainers.optimizers.cases_talk import TALK
 
@@ -192,4 +194,4 @@ BASE: dict[str, Case] = {
     ),
 }
 
-CASES = BASE | STUDY | TALK
+CASES = BASE | STUDY | MATRIX | TALK | BEYOND
