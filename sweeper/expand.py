@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeper.errors import InvalidRequest, Problem
 from sweeper.grids import axis_values
-from sweeper.rules import check, variant_label, variant_settings
+from sweeper.rules.check import check
 from sweeper.settings import (
     axis_parameters,
     combination_problem,
@@ -18,6 +18,7 @@ from sweeper.settings import (
 )
 from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
 from sweeper.trials import Expansion, PlannedPoint, PlannedTrial, Variant, fingerprint
+from sweeper.variants import variant_label, variant_settings
 from trainers.config import DataConfig, TrainConfig, stack_key
 
 

@@ -1,0 +1,113 @@
+"""Settings of a sweep: `base` and what optimizers override. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from sweeper.errors import Problem
+from sweeper.rules.problems import Path
+from sweeper.settings import (
+    GIVEN_ONCE,
+    hyperparameters,
+    known_settings,
+    schedule_of,
+    setting_problem,
+)
+from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
+from sweeper.variants import variant_settings
+from trainers import optimizers as known_optimizers
+from trainers.config import SCHEDULE_HYPERPARAMETERS
+
+
+def out_of_range(spec: SweepSpec) -> Iterator[Problem]:
+    """Settings that nobody has, or that are out of range."""
+    for key, value in spec.base.items():
+        yield from _base_problems(spec, key, value)
+    for i, optimizer in enumerate(spec.optimizers):
+        known = known_settings(optimizer.name)
+        for key, value in optimizer.overrides.items():
+            path = ("optimizers", i, key)
+            if key not in known:
+                yield _no_such_setting(optimizer.name, key, path)
+            else:
+                yield from _setting_problems(spec, optimizer.name, key, value, path)
+
+
+def _base_problems(spec: SweepSpec, key: str, value: Setting) -> Iterator[Problem]:
+    having = [o.name for o in spec.optimizers if key in known_settings(o.name)]
+    if not having:
+        known = sorted(set().union(*(known_settings(o.name) for o in spec.optimizers)))
+        yield Problem(pointer("base", key), f"unknown key {key!r}; known: {', '.join(known)}")
+        return
+    for name in dict.fromkeys(having):
+        for found in _setting_problems(spec, name, key, value, ("base", key)):
+            yield Problem(found.pointer, f"{found.message} ({name})")
+            return
+
+
+def _no_such_setting(optimizer: str, key: str, path: Path) -> Problem:
+    known = ", ".join(sorted(known_settings(optimizer)))
+    return Problem(pointer(*path), f"{optimizer} has no {key!r}; it has: {known}")
+
+
+def _setting_problems(
+    spec: SweepSpec, optimizer: str, key: str, value: Setting, path: Path
+) -> Iterator[Problem]:
+    if key == spec.axis.parameter:
+        yield Problem(pointer(*path), f"{key} is the swept hyperparameter; its values are the axis")
+    elif message := setting_problem(key, value, optimizer):
+        yield Problem(pointer(*path), message)
+
+
+def without_effect(spec: SweepSpec) -> Iterator[Problem]:
+    """What a schedule does not read; in `base` it is enough that one optimizer's schedule does."""
+    for key in spec.base:
+        having = [o for o in spec.optimizers if key in hyperparameters(o.name)]
+        if having and not any(_has_effect(spec, optimizer, key) for optimizer in having):
+            yield _no_effect(spec, key, having, ("base", key))
+    for i, optimizer in enumerate(spec.optimizers):
+        known = hyperparameters(optimizer.name)
+        for key in optimizer.overrides:
+            if key in known and not _has_effect(spec, optimizer, key):
+                yield _no_effect(spec, key, [optimizer], ("optimizers", i, key))
+
+
+def _has_effect(spec: SweepSpec, optimizer: OptimizerSpec, key: str) -> bool:
+    settings = variant_settings(spec, optimizer)
+    read = known_optimizers.hyperparameters(optimizer.name, schedule_of(optimizer.name, settings))
+    return key in read or Tie(tie=key) in settings.values()
+
+
+def _no_effect(
+    spec: SweepSpec, key: str, optimizers: Sequence[OptimizerSpec], path: Path
+) -> Problem:
+    chosen = {schedule_of(o.name, variant_settings(spec, o)) for o in optimizers}
+    reading = [name for name, read in SCHEDULE_HYPERPARAMETERS.items() if key in read]
+    return Problem(
+        pointer(*path),
+        f"{key} has no effect under the schedule {', '.join(sorted(chosen))}; "
+        f"schedules that read it: {', '.join(reading)}",
+    )
+
+
+def given_twice(spec: SweepSpec) -> Iterator[Problem]:
+    """One fact of a run, given in two ways."""
+    for i, optimizer in enumerate(spec.optimizers):
+        given = {spec.axis.parameter} | variant_settings(spec, optimizer).keys()
+        for fact, ways in GIVEN_ONCE.items():
+            taken = [way for way in ways if way in given]
+            if len(taken) > 1:
+                yield Problem(
+                    pointer("optimizers", i),
+                    f"the {fact} is given twice: by {' and by '.join(taken)}",
+                )
+
+
+def chained_ties(spec: SweepSpec) -> Iterator[Problem]:
+    """A tie to what is tied itself."""
+    for i, optimizer in enumerate(spec.optimizers):
+        settings = variant_settings(spec, optimizer)
+        ties = {key: value.tie for key, value in settings.items() if isinstance(value, Tie)}
+        for key, target in ties.items():
+            if target in ties:
+                place = ("optimizers", i, key) if key in optimizer.overrides else ("base", key)
+                message = f"cannot be tied to {target!r}, which is tied itself"
+                yield Problem(pointer(*place), message)
