@@ -1,0 +1,71 @@
+import { boxes, byId, field, filled, form, given, number, numbers, optimizerNames } from "./form_fields.js";
+
+/** The request, and for every part of it the control that an error belongs to. */
+export function build() {
+  const places = [];
+  const place = (pointer, name) => places.push([pointer, typeof name === "string" ? field(name) : name]);
+  const spec = { name: filled("name") || field("name").placeholder, axis: axis(place) };
+  place("/name", "name");
+  place("", byId("general-error"));
+  spec.optimizers = optimizerNames.filter((name) => field(`o.${name}`).checked)
+    .map((name, i) => optimizer(name, `/optimizers/${i}`, place));
+  place("/optimizers", byId("optimizers-error"));
+  for (const group of ["scales", "architectures"]) {
+    spec[group] = boxes(group).filter((box) => box.checked).map((box) => box.value);
+    place(`/${group}`, boxes(group)[0].closest(".checks"));
+  }
+  spec.seeds = numbers(filled("seeds"));
+  place("/seeds", "seeds");
+  const base = {};
+  for (const control of form.elements) {
+    if (!control.name.startsWith("b.")) continue;
+    const key = control.name.slice(2);
+    if (control.value.trim()) base[key] = control.tagName === "SELECT" ? control.value : number(control.value);
+    place(`/base/${key}`, control);
+  }
+  if (Object.keys(base).length) spec.base = base;
+  if (filled("data")) spec.data = filled("data");
+  if (filled("priority")) spec.priority = number(filled("priority"));
+  place("/priority", "priority");
+  if (field("fresh").checked) spec.fresh = true;
+  return { spec, places };
+}
+
+function axis(place) {
+  const found = { parameter: field("parameter").value };
+  if (filled("scale")) found.scale = filled("scale");
+  place("/axis/parameter", "parameter");
+  place("/axis/scale", "scale");
+  if (filled("mode") === "list") {
+    found.values = numbers(filled("values"));
+    place("/axis/values", "values");
+    place("/axis", "values");
+  } else {
+    for (const key of ["low", "high", "points"]) {
+      if (filled(key)) found[key] = number(filled(key));
+      place(`/axis/${key}`, key);
+    }
+    place("/axis", "low");
+  }
+  if (field("zero").checked) found.zero = true;
+  place("/axis/zero", "zero");
+  return found;
+}
+
+function optimizer(name, pointer, place) {
+  const prefix = `o.${name}.`;
+  const found = { name };
+  for (const control of form.elements) {
+    if (!control.name.startsWith(prefix)) continue;
+    const key = control.name.slice(prefix.length);
+    if (control.type === "checkbox") {
+      if (control.checked && !given.has[name].includes(field("parameter").value)) found[key] = true;
+    } else if (control.value.trim() && !control.disabled) {
+      if (key === "values") found.values = numbers(control.value);
+      else found[key] = key === "label" ? control.value.trim() : number(control.value);
+    }
+    place(`${pointer}/${key}`, control);
+  }
+  place(pointer, field(`o.${name}`).closest(".optimizer"));
+  return Object.keys(found).length === 1 ? name : found;
+}
