@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,20 +14,16 @@ from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, to_dict
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
-from trainers.effective_lr import quantiles_by_role, split_states
 from trainers.losses import training_loss
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
-from trainers.model import Params, init_params, param_roles
+from trainers.model import init_params, param_roles
 from trainers.network import Losses, Network
-from trainers.optimizers.base import Context, ParamRole, State
-from trainers.pieces import update_in_place
+from trainers.optimizers.base import Context
 from trainers.read_ahead import Batch, ReadAhead
 from trainers.records import Records
 from trainers.schedules import multiplier
-from trainers.stacked import clip_factors, concatenate, norms
-
-ALL = "all"
-"""Name of the one tensor that elementwise optimizers see."""
+from trainers.stacked import concatenate
+from trainers.updating import StackOptimizer, clip
 
 
 class StackRun:
@@ -54,8 +49,6 @@ class StackRun:
         self._device = torch.device(device)
         self._hyperparameters = stacked_hyperparameters(configs, self._device)
         self._decay = decay_coefficients(configs, self._hyperparameters)
-        self._optimizer = build(config, self._hyperparameters)
-        self._roles = param_roles(config.model)
         self._network = Network(config.model, config.precision, self._device)
 
         window, seeds = config.model.sequence_length, [c.seed for c in configs]
@@ -68,11 +61,8 @@ class StackRun:
         )
 
         self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
-        self._states = {
-            name: self._optimizer.init(value, self._roles.get(name))
-            for name, value in self._units(self._flat).items()
-        }
-        self._last_contexts: dict[ParamRole | None, Context] = {}
+        rule, roles = build(config, self._hyperparameters), param_roles(config.model)
+        self._optimizer = StackOptimizer(rule, self._network.shapes, roles, self._flat)
         self._records = Records(len(configs), config.steps)
         self._pending: list[Tensor] = []
         self._evaluated_at_start = False
@@ -137,7 +127,7 @@ class StackRun:
         self._settle()
         params = self._network.params(self._flat)
         tensors = {f"params/{name}": value for name, value in params.items()}
-        for name, state in self._states.items():
+        for name, state in self._optimizer.states.items():
             tensors |= {f"states/{name}/{key}": value for key, value in state.items()}
         tensors |= {f"records/{kind}": value for kind, value in self._records.tensors().items()}
         scalars = {
@@ -165,9 +155,9 @@ class StackRun:
         self._busy_s = scalars["busy_s"] * len(chosen) / len(stored)
         flat = concatenate(tensors[f"params/{name}"] for name in self._network.shapes)
         self._flat = flat.to(self._device)
-        self._states = {
+        self._optimizer.states = {
             name: {key: tensors[f"states/{name}/{key}"].to(self._device) for key in state}
-            for name, state in self._states.items()
+            for name, state in self._optimizer.states.items()
         }
         kinds = self._records.tensors()
         self._records.restore({kind: tensors[f"records/{kind}"] for kind in kinds})
@@ -204,37 +194,12 @@ class StackRun:
     def _metrics(self, measured: Mapping[str, Tensor]) -> StepMetrics:
         """What was measured and what the step was like, before a second look at it."""
         self._settle()
-        measured = {**measured, **self._shares()}
+        measured = {**measured, **self._optimizer.shares(self._flat)}
         metrics = {key: tuple(value.double().tolist()) for key, value in measured.items()}
         if self._step in evaluation_steps(self.steps) and any(self.live):
             metrics["validation_loss"] = tuple(self._evaluate())
             self._records.add_validation(self._step, metrics["validation_loss"])
-        return StepMetrics(self._step, metrics, self._details())
-
-    @torch.no_grad()
-    def _details(self) -> dict[str, tuple[str, ...]]:
-        effective_lr = self._optimizer.effective_lr
-        if effective_lr is None:
-            return {}
-        states: Mapping[str, State] = self._states
-        if self._optimizer.elementwise:
-            states = split_states(states, ALL, self._network.shapes)
-        values = self._network.params(self._flat)
-        found = quantiles_by_role(effective_lr, states, values, self._roles, self._last_contexts)
-        return {"effective_lr": found}
-
-    @torch.no_grad()
-    def _shares(self) -> dict[str, Tensor]:
-        """Means over a trial's parameters of what the optimizer tells of each, `(K,)` by name."""
-        shares = self._optimizer.shares
-        if shares is None:
-            return {}
-        total: dict[str, Tensor] = {}
-        for name, value in self._units(self._flat).items():
-            for key, share in shares(self._states[name], value).items():
-                part = share.double() * (value[0].numel() / self._flat.shape[1])
-                total[key] = total[key] + part if key in total else part
-        return total
+        return StepMetrics(self._step, metrics, self._optimizer.details(self._flat))
 
     def _lr(self) -> Tensor:
         hyperparameters = self._hyperparameters
@@ -244,43 +209,17 @@ class StackRun:
     def _update(self, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One optimizer step of every member; gradient norms and training losses, `(K,)` each."""
         grad, loss = self._gradients(self._step, self._training_loss)
-        norm = self._clip(grad)
-        grads, values = self._units(grad), self._units(self._flat)
-        contexts, frozen = self._contexts(lr, grads, values), self._frozen()
-        admit = partial(_without, frozen=frozen)
-        self._last_contexts = contexts
-        for name, value in values.items():
-            context = contexts[self._roles.get(name)]
-            given = grads[name], self._states[name], value, context
-            if self._optimizer.elementwise:
-                self._states[name] = update_in_place(self._optimizer.update, *given, admit)
-            else:
-                delta, self._states[name] = self._optimizer.update(*given)
-                value.add_(admit(delta))
+        norm = clip(grad, self._hyperparameters["grad_clip"])
+        self._optimizer.update(self._flat, grad, self._context(lr), self._frozen())
         return norm, loss
 
     def _update_curvature(self) -> None:
         """The optimizer's second look, at the batch that comes next, where it takes one."""
-        curvature = self._optimizer.curvature
-        if curvature is None or self._step % curvature.every:
+        if not self._optimizer.looks_again(self._step):
             return
         grad, _ = self._gradients(self._step + 1, self._drawn_loss)
-        self._clip(grad)
-        grads, values = self._units(grad), self._units(self._flat)
-        for name, value in values.items():
-            context = self._last_contexts[self._roles.get(name)]
-            state = self._states[name]
-            self._states[name] = curvature.update(grads[name], state, value, context)
-
-    def _clip(self, grad: Tensor) -> Tensor:
-        """Clips gradients `(K, P)` in place; their norms before, `(K,)`."""
-        norm = norms(grad)
-        grad.mul_(clip_factors(norm, self._hyperparameters["grad_clip"])[:, None])
-        return norm
-
-    def _units(self, flat: Tensor) -> dict[str, Tensor]:
-        """What the optimizer sees as one tensor each, in the memory of `flat`, `(K, P)`."""
-        return {ALL: flat} if self._optimizer.elementwise else self._network.params(flat)
+        clip(grad, self._hyperparameters["grad_clip"])
+        self._optimizer.look_again(self._flat, grad)
 
     def _frozen(self) -> Tensor | None:
         """Which members must not change any more, `(K,)`; None if all may."""
@@ -288,17 +227,11 @@ class StackRun:
             return None
         return torch.tensor([not live for live in self.live], device=self._device)
 
-    def _contexts(
-        self, lr: Tensor, grads: Params, values: Params
-    ) -> dict[ParamRole | None, Context]:
-        prepare = self._optimizer.prepare
-        shared = {} if prepare is None else prepare(grads, self._states, values)
+    def _context(self, lr: Tensor) -> Context:
+        """What updates may know of this step, whatever the parameter."""
         rates = (lr, self._hyperparameters["lr"], self._decay)
         lr, peak_lr, decay = (rate.to(self._flat.dtype) for rate in rates)
-        return {
-            role: Context(self._step, lr, peak_lr, decay, role, shared)
-            for role in (None, *self._roles.values())
-        }
+        return Context(self._step, lr, peak_lr, decay, None, {})
 
     def _gradients(self, step: int, losses: Losses) -> tuple[Tensor, Tensor]:
         """Gradients of all parameters on a step's batch, `(K, P)`, and cross-entropies, `(K,)`."""
@@ -320,16 +253,7 @@ class StackRun:
     def _evaluate(self) -> list[float]:
         """Cross-entropy on the held-out windows, one per member."""
         batches = torch.split(self._validation, self._config.batch_size)
-        return self._network.evaluate(self._evaluation_params(), batches)
-
-    @torch.no_grad()
-    def _evaluation_params(self) -> Params:
-        eval_params = self._optimizer.eval_params
-        if eval_params is None:
-            return self._network.params(self._flat)
-        units = self._units(self._flat)
-        moved = [eval_params(value, self._states[name]) for name, value in units.items()]
-        return self._network.params(concatenate(moved))
+        return self._network.evaluate(self._optimizer.evaluation_params(self._flat), batches)
 
     def _settle(self) -> None:
         """Reads the training losses since the last time, which an accelerator has to wait for."""
@@ -356,10 +280,3 @@ def train(
         metrics = run.advance()
         if metrics is not None:
             yield metrics
-
-
-def _without(delta: Tensor, frozen: Tensor | None) -> Tensor:
-    """The update with zero for frozen members, whatever it is there."""
-    if frozen is None:
-        return delta
-    return delta.masked_fill(frozen.view(-1, *[1] * (delta.dim() - 1)), 0.0)

@@ -11,10 +11,11 @@ from tests.trainers.builders import tiny_config
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, Batches, open_tokens
 from trainers.effective_lr import split_states
-from trainers.loop import ALL, StackRun
+from trainers.loop import StackRun
 from trainers.optimizers import REGISTRY
 from trainers.optimizers.base import Context, Curvature, Entry, Optimizer, ParamRole, State
 from trainers.optimizers.transforms import descend
+from trainers.updating import ALL
 
 LOGITS = torch.tensor([[1.0, 3.0, 2.0]]).log()
 
@@ -94,7 +95,7 @@ def test_the_second_look_is_at_the_next_batch_with_drawn_labels_and_no_z_loss(
     batches = Batches(
         open_tokens(data_dir, base.data, TRAIN), [0, 1], batch_size=base.batch_size, window=window
     )
-    found = split_states(run._states, ALL, run._network.shapes)
+    found = split_states(run._optimizer.states, ALL, run._network.shapes)
     for k in range(2):
         params = {
             n: p[k].clone().requires_grad_() for n, p in run._network.params(run._flat).items()

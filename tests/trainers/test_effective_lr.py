@@ -70,7 +70,7 @@ def test_metric_steps_tell_it_for_every_role_and_every_logit(
 ) -> None:
     configs = [tiny_config(data_dir, optimizer, steps=3, seed=k) for k in range(2)]
     run = StackRun(configs, data_dir=data_dir)
-    adaptive = run._optimizer.effective_lr is not None
+    adaptive = run._optimizer.rule.effective_lr is not None
     seen = []
     while not run.finished:
         metrics = run.advance()

@@ -260,7 +260,7 @@ def test_shares_are_means_over_all_elements_of_all_parameters(data_dir: Path) ->
     found = [m.values["sophia_unclipped_share"] for m in run_to_end(run)[1:]]
     assert found[:10] == [(0.0, 0.0)] * 10
     assert all(0 < share < 1 for share in found[10])
-    (state,) = run._states.values()
+    (state,) = run._optimizer.states.values()
     scale = run._hyperparameters["rho"] * 4 * 16
     unclipped = state["m"].abs() < state["h"] * scale[:, None].float()
     assert found[11] == pytest.approx(unclipped.double().mean(1).tolist(), abs=1e-6)
@@ -271,7 +271,7 @@ def test_shares_of_single_tensors_are_weighed_by_their_elements(data_dir: Path) 
     last = run_to_end(run)[-1]
     params, agreed, total = run._network.params(run._flat), 0.0, 0
     for name, value in params.items():
-        agreed += run._states[name]["agreement"].item() * value.numel()
+        agreed += run._optimizer.states[name]["agreement"].item() * value.numel()
         total += value.numel()
     assert last.values["agreement_share"] == pytest.approx([agreed / total])
 
@@ -295,7 +295,7 @@ def test_a_decomposition_that_fails_ends_its_trial_alone(
     whole, struck = (StackRun(configs, data_dir=data_dir) for _ in range(2))
     advance_to(whole, 9)
     advance_to(struck, 9)
-    struck._states["layers.0.mlp_in"]["left"][1, 0, 0] = -7.0e7
+    struck._optimizer.states["layers.0.mlp_in"]["left"][1, 0, 0] = -7.0e7
     kinds = {"soap": "qr", "shampoo": "eigh", "shampoo_squared": "eigh"}
     decompose, failed = getattr(torch.linalg, kinds[optimizer]), []
 
