@@ -63,7 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"threads >= 1 must hold, but got threads={given.threads}")
         torch.set_num_threads(given.threads)
         configs = _configs(given)
-        run = start(configs, data_dir=given.data_dir, device=given.device)
+        run = start(
+            configs,
+            data_dir=given.data_dir,
+            device=given.device,
+            micro_batch=given.micro_batch,
+        )
     except (ValueError, OSError, RuntimeError) as error:
         return _refused(error)
     try:
@@ -107,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     machine = parser.add_argument_group("machine and output")
     machine.add_argument("--data-dir", type=Path, default=Path(".sweeper/datasets"), metavar="DIR")
     machine.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    machine.add_argument(
+        "--micro-batch",
+        type=int,
+        metavar="N",
+        help="sequences of each member computed at once; default: all on a CPU, else what fits",
+    )
     machine.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     machine.add_argument("--json", action="store_true", help="JSON lines instead of a table")
     group = parser.add_argument_group("hyperparameters (one value, or one per member)")

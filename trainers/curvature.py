@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 
-def drawn_labels(logits_KMV: Tensor, seeds: Sequence[int], step: int) -> Tensor:
+def drawn_labels(logits_KMV: Tensor, seeds: Sequence[int], step: int, row: int = 0) -> Tensor:
     """One token per row, from the softmax of its logits, `(K, M)`.
 
-    A trial's draws depend on its seed, the step and its logits alone. Where logits are not finite
-    the label is some valid token.
+    A trial's draws depend on its seed, the step, the row's place in the batch (that of the first
+    one is `row`) and its logits alone. Where logits are not finite the label is some valid token.
     """
     M, V = logits_KMV.shape[1:]
     cumulative_KMV = torch.softmax(logits_KMV.detach().float(), 2).cumsum(2)
-    uniform_KM = np.stack([_uniform(seed, step, M) for seed in seeds])
+    uniform_KM = np.stack([_uniform(seed, step, row + M)[row:] for seed in seeds])
     threshold_KM1 = torch.from_numpy(uniform_KM).to(cumulative_KMV)[:, :, None]
     label_KM1 = torch.searchsorted(cumulative_KMV, threshold_KM1, right=True)
     return label_KM1.squeeze(2).clamp_(max=V - 1)

@@ -14,11 +14,11 @@ from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, to_dict
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
-from trainers.losses import training_loss
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import init_params, param_roles
-from trainers.network import Losses, Network
+from trainers.network import Labels, Network
 from trainers.optimizers.base import Context
+from trainers.passes import Passes, automatic
 from trainers.read_ahead import Batch, ReadAhead
 from trainers.records import Records
 from trainers.schedules import multiplier
@@ -31,17 +31,27 @@ class StackRun:
 
     Slots are the places of `configs`, for good. A member that diverged or was masked keeps its
     slot and its weights, and nothing it holds reaches another one. Every number depends on the
-    configurations, the device and torch's thread count alone, so a run that is saved and loaded
-    goes on bit for bit on a CPU. Not thread-safe. Flushes denormal floats to zero in the whole
-    process.
+    configurations, the device, torch's thread count and `micro_batch` alone, so a run that is
+    saved and loaded goes on bit for bit on a CPU. Not thread-safe. Flushes denormal floats to zero
+    in the whole process.
+
+    `micro_batch` is how many sequences of each trial are computed at once: unless it is given, a
+    whole batch on a CPU, and elsewhere what is expected to fit. It moves losses by rounding only.
     """
 
     can_be_saved = True
 
     def __init__(
-        self, configs: Sequence[TrainConfig], *, data_dir: Path, device: str = "cpu"
+        self,
+        configs: Sequence[TrainConfig],
+        *,
+        data_dir: Path,
+        device: str = "cpu",
+        micro_batch: int | None = None,
     ) -> None:
         check(configs)
+        if micro_batch is not None and micro_batch < 1:
+            raise ValueError(f"micro_batch >= 1 must hold, but got micro_batch={micro_batch}")
         # Averages of rarely used rows decay into denormals, which cost a CPU a hundred cycles each.
         torch.set_flush_denormal(True)
         self._configs = tuple(configs)
@@ -63,6 +73,8 @@ class StackRun:
         self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
         rule, roles = build(config, self._hyperparameters), param_roles(config.model)
         self._optimizer = StackOptimizer(rule, self._network.shapes, roles, self._flat)
+        at_once = micro_batch or automatic(config, len(configs), self._device)
+        self._passes = Passes(self._network, min(at_once, config.batch_size))
         self._records = Records(len(configs), config.steps)
         self._pending: list[Tensor] = []
         self._evaluated_at_start = False
@@ -84,6 +96,11 @@ class StackRun:
     def live(self) -> tuple[bool, ...]:
         """Which members are neither diverged nor masked."""
         return self._records.live
+
+    @property
+    def micro_batch(self) -> int:
+        """Sequences of each trial that are computed at once; fewer after memory ran out."""
+        return self._passes.micro_batch
 
     @property
     def waited_s(self) -> float:
@@ -208,7 +225,7 @@ class StackRun:
 
     def _update(self, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One optimizer step of every member; gradient norms and training losses, `(K,)` each."""
-        grad, loss = self._gradients(self._step, self._training_loss)
+        grad, loss = self._gradients(self._step)
         norm = clip(grad, self._hyperparameters["grad_clip"])
         self._optimizer.update(self._flat, grad, self._context(lr), self._frozen())
         return norm, loss
@@ -217,7 +234,7 @@ class StackRun:
         """The optimizer's second look, at the batch that comes next, where it takes one."""
         if not self._optimizer.looks_again(self._step):
             return
-        grad, _ = self._gradients(self._step + 1, self._drawn_loss)
+        grad, _ = self._gradients(self._step + 1, self._drawn_labels)
         clip(grad, self._hyperparameters["grad_clip"])
         self._optimizer.look_again(self._flat, grad)
 
@@ -233,27 +250,26 @@ class StackRun:
         lr, peak_lr, decay = (rate.to(self._flat.dtype) for rate in rates)
         return Context(self._step, lr, peak_lr, decay, None, {})
 
-    def _gradients(self, step: int, losses: Losses) -> tuple[Tensor, Tensor]:
+    def _gradients(self, step: int, labels: Labels | None = None) -> tuple[Tensor, Tensor]:
         """Gradients of all parameters on a step's batch, `(K, P)`, and cross-entropies, `(K,)`."""
         started = time.perf_counter()
         tokens_KBT = torch.from_numpy(self._read(step))
         self._waited_s += time.perf_counter() - started
-        return self._network.gradients(self._flat, tokens_KBT, losses)
+        z_loss = self._hyperparameters["z_loss"]
+        if labels is not None:
+            z_loss = torch.zeros_like(z_loss)
+        return self._passes.gradients(self._flat, tokens_KBT, z_loss, labels)
 
-    def _training_loss(self, logits_KMV: Tensor, target_KM: Tensor) -> tuple[Tensor, Tensor]:
-        return training_loss(logits_KMV, target_KM, self._hyperparameters["z_loss"])
-
-    def _drawn_loss(self, logits_KMV: Tensor, target_KM: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss on labels that the models themselves predict; the text's are not used."""
-        del target_KM
+    def _drawn_labels(self, logits_KMV: Tensor, row: int) -> Tensor:
+        """Labels that the models themselves predict; the text's are not used."""
         seeds = [config.seed for config in self._configs]
-        drawn_KM = drawn_labels(logits_KMV, seeds, self._step)
-        return training_loss(logits_KMV, drawn_KM, torch.zeros_like(self._decay))
+        return drawn_labels(logits_KMV, seeds, self._step, row)
 
     def _evaluate(self) -> list[float]:
         """Cross-entropy on the held-out windows, one per member."""
-        batches = torch.split(self._validation, self._config.batch_size)
-        return self._network.evaluate(self._optimizer.evaluation_params(self._flat), batches)
+        return self._passes.evaluate(
+            self._optimizer.evaluation_params(self._flat), self._validation
+        )
 
     def _settle(self) -> None:
         """Reads the training losses since the last time, which an accelerator has to wait for."""
@@ -272,10 +288,14 @@ def batch_reader(batches: Batches, device: torch.device) -> Callable[[int], Batc
 
 
 def train(
-    configs: Sequence[TrainConfig], *, data_dir: Path, device: str = "cpu"
+    configs: Sequence[TrainConfig],
+    *,
+    data_dir: Path,
+    device: str = "cpu",
+    micro_batch: int | None = None,
 ) -> Iterator[StepMetrics]:
     """Trains a stack to its end and yields the metrics on the way."""
-    run = StackRun(configs, data_dir=data_dir, device=device)
+    run = StackRun(configs, data_dir=data_dir, device=device, micro_batch=micro_batch)
     while not run.finished:
         metrics = run.advance()
         if metrics is not None:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from trainers.config import ModelConfig, Precision
-from trainers.losses import cross_entropy
+from trainers.losses import cross_entropy, training_loss
 from trainers.model import Params, forward, param_specs
 from trainers.stacked import concatenate, views
 
-Losses = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From logits `(K, M, V)` and the text's labels `(K, M)`: what to descend on, and cross-entropy."""
+Labels = Callable[[Tensor, int], Tensor]
+"""Other labels than the text's, `(K, M)`: from logits `(K, M, V)` of rows of a batch, and which of
+its rows is the first of them."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,54 @@ class Network:
         return views(flat_KP, self.shapes)
 
     def gradients(
-        self, flat_KP: Tensor, tokens_KBT: Tensor, losses: Losses
+        self,
+        flat_KP: Tensor,
+        tokens_KBT: Tensor,
+        z_loss_K: Tensor,
+        *,
+        micro_batch: int,
+        labels: Labels | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Gradients of all parameters on a batch, `(K, P)`, and cross-entropies, `(K,)`."""
-        tokens_KBT = tokens_KBT.to(self.device)
+        """Gradients of all parameters on a batch, `(K, P)`, and cross-entropies, `(K,)`.
+
+        At most `micro_batch` sequences of each trial are in memory at once. Sums over several such
+        parts are in fp32, and differ from those over the whole batch by their rounding.
+        """
         params = self.params(flat_KP)
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+        first, *others = torch.split(tokens_KBT.to(self.device), micro_batch, 1)
+        share, row = first.shape[1] / tokens_KBT.shape[1], 0
+        grads, entropy_K = self._backward(leaves, first, z_loss_K, labels, share, row)
+        total_KP = concatenate(grads)
+        totals = list(self.params(total_KP).values())
+        for part in others:
+            row += first[0, :, 1:].numel()
+            share = part.shape[1] / tokens_KBT.shape[1]
+            # Those of the part before are let go of first.
+            del grads
+            grads, more_K = self._backward(leaves, part, z_loss_K, labels, share, row)
+            torch._foreach_add_(totals, grads)
+            entropy_K += more_K
+        return total_KP, entropy_K
+
+    def _backward(
+        self,
+        leaves: Params,
+        tokens_KBT: Tensor,
+        z_loss_K: Tensor,
+        labels: Labels | None,
+        share: float,
+        row: int,
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What a part of a batch, from a row on, adds to gradients and cross-entropies."""
         logits_KMV = self._logits(leaves, tokens_KBT)
-        loss_K, cross_entropy_K = losses(logits_KMV, tokens_KBT[..., 1:].flatten(1))
-        grads = torch.autograd.grad(loss_K.sum(), list(leaves.values()))
-        return concatenate(grads), cross_entropy_K
+        target_KM = tokens_KBT[..., 1:].flatten(1)
+        if labels is not None:
+            target_KM = labels(logits_KMV, row)
+        loss_K, entropy_K = training_loss(logits_KMV, target_KM, z_loss_K)
+        del logits_KMV
+        grads = torch.autograd.grad(loss_K.sum() * share, list(leaves.values()))
+        return grads, entropy_K * share
 
     @torch.no_grad()
     def evaluate(self, params: Params, batches: Sequence[Tensor]) -> list[float]:

@@ -65,11 +65,19 @@ class Run(Protocol):
         """Takes up a checkpoint."""
 
 
-def start(configs: Sequence[TrainConfig], *, data_dir: Path, device: str = "cpu") -> Run:
+def start(
+    configs: Sequence[TrainConfig],
+    *,
+    data_dir: Path,
+    device: str = "cpu",
+    micro_batch: int | None = None,
+) -> Run:
     """The run of a stack, before its first step; raises ValueError if there can be none."""
     name = configs[0].optimizer
     if not isinstance(registered(name), TrainingFunction):
-        return StackRun(configs, data_dir=data_dir, device=device)
+        return StackRun(configs, data_dir=data_dir, device=device, micro_batch=micro_batch)
+    if micro_batch is not None:
+        raise ValueError(f"{name} cuts its batches itself, but got micro_batch={micro_batch}")
     if len(configs) > 1:
         raise ValueError(f"{name} trains one run at a time, but got a stack of {len(configs)}")
     return FunctionRun(configs[0], data_dir=data_dir, device=device)

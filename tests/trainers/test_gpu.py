@@ -55,3 +55,27 @@ def test_a_checkpoint_goes_on_on_the_other_device(data_dir: Path, tmp_path: Path
     second = StackRun(chosen, data_dir=data_dir)
     second.load(tmp_path / "3")
     assert losses(second) == pytest.approx(losses(first), rel=2e-2)
+
+
+def test_a_stack_that_does_not_fit_goes_on_in_parts(data_dir: Path) -> None:
+    """There is room for half of the fp32 logits of both models, which are kept twice."""
+    wide = dataclasses.replace(
+        configs(data_dir, "adamw")[0].model, width=64, vocabulary=8192, sequence_length=64
+    )
+    chosen = [
+        dataclasses.replace(config, model=wide, batch_size=64)
+        for config in configs(data_dir, "adamw")
+    ]
+    expected = losses(StackRun(chosen, data_dir=data_dir, device="cuda", micro_batch=64))
+    run = StackRun(chosen, data_dir=data_dir, device="cuda", micro_batch=64)
+    assert run.micro_batch == 64
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    cap = torch.cuda.memory_allocated() + 64 * 64 * 8192 * 4
+    torch.cuda.set_per_process_memory_fraction(cap / total)
+    try:
+        found = losses(run)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert run.micro_batch < 64
+    assert found == pytest.approx(expected, rel=1e-2)
