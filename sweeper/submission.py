@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.cost import training_flops
 from sweeper.errors import InvalidRequest, Problem
 from sweeper.expand import expand
 from sweeper.spec import SweepSpec
 from sweeper.trials import Expansion, Variant
 from trainers.config import DataConfig
 from trainers.data import dataset, verify
+from trainers.flops import training_flops
 from trainers.token_files import DataError, known_names
 
 

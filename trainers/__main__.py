@@ -5,9 +5,10 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import torch
@@ -24,7 +25,7 @@ from trainers.config import (
 from trainers.data import EMBEDDED, dataset, prepare_embedded
 from trainers.functions import STAND_INS, TrainingFunction
 from trainers.loop import StackRun
-from trainers.metrics import StepMetrics
+from trainers.metrics import SPEEDS, StepMetrics
 from trainers.optimizers import hyperparameters, names, options, registered
 from trainers.runs import Run, start
 
@@ -47,7 +48,9 @@ examples:
   python -m trainers --optimizer lion --seed 0 1 2 --architecture plain --device cuda
 
 The table's losses are cross-entropy in nats on held-out text. With --json every line is an
-object: first the metrics of each metric step, at the end one "result" per member."""
+object: first the metrics of each metric step, at the end one "result" per member. tokens_per_s,
+flops_per_s (of the model) and mfu (these over what the device reaches in matrix products of the
+run's precision) are each member's share: they add up to the device's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -261,16 +264,18 @@ def _spread(name: str, values: Sequence[Number], count: int) -> list[Number]:
 
 def _train(run: Run, *, as_json: bool) -> None:
     started = time.monotonic()
+    speeds = []
     while not run.finished:
         metrics = run.advance()
         if metrics is None:
             continue
+        speeds.append(metrics.speed)
         if as_json:
             _print_json({"step": metrics.step} | _finite(metrics))
         elif sys.stderr.isatty() or run.finished:
             _draw_bar(run, time.monotonic() - started)
     if not as_json:
-        print(_waiting(run, time.monotonic() - started), file=sys.stderr)
+        print(_waiting(run, time.monotonic() - started) + _pace(speeds), file=sys.stderr)
 
 
 def _waiting(run: Run, elapsed_s: float) -> str:
@@ -278,6 +283,15 @@ def _waiting(run: Run, elapsed_s: float) -> str:
     if not isinstance(run, StackRun):
         return ""
     return f" {run.waited_s / elapsed_s:.1%} of it waiting for data"
+
+
+def _pace(speeds: Iterable[Mapping[str, Sequence[float]]]) -> str:
+    """How fast all members together trained, at the median of what was measured."""
+    known = [speed for speed in speeds if speed]
+    if not known:
+        return ""
+    tokens, flops, mfu = (median(sum(speed[key]) for speed in known) for key in SPEEDS)
+    return f"\n{tokens:,.0f} tokens/s, {flops / 1e12:.3g} TFLOP/s, MFU {mfu:.1%}"
 
 
 def _draw_bar(run: Run, elapsed_s: float) -> None:
@@ -296,7 +310,7 @@ def _finite(metrics: StepMetrics) -> dict[str, list[float | None]]:
     """JSON has no NaN: what is not a number is null."""
     return {
         key: [value if math.isfinite(value) else None for value in values]
-        for key, values in metrics.values.items()
+        for key, values in {**metrics.values, **metrics.speed}.items()
     }
 
 

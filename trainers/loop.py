@@ -23,6 +23,7 @@ from trainers.read_ahead import Batch, ReadAhead
 from trainers.records import Records
 from trainers.schedules import multiplier
 from trainers.stacked import concatenate
+from trainers.throughput import Throughput
 from trainers.updating import StackOptimizer, clip
 
 
@@ -76,6 +77,7 @@ class StackRun:
         at_once = micro_batch or automatic(config, len(configs), self._device)
         self._passes = Passes(self._network, min(at_once, config.batch_size))
         self._records = Records(len(configs), config.steps)
+        self._throughput = Throughput(config, self._device)
         self._pending: list[Tensor] = []
         self._evaluated_at_start = False
         self._step = 0
@@ -199,6 +201,7 @@ class StackRun:
         return StepMetrics(0, {"validation_loss": tuple(losses)})
 
     def _next(self) -> StepMetrics | None:
+        self._throughput.begin()
         self._step += 1
         lr = self._lr()
         norm, loss = self._update(lr)
@@ -211,12 +214,14 @@ class StackRun:
     def _metrics(self, measured: Mapping[str, Tensor]) -> StepMetrics:
         """What was measured and what the step was like, before a second look at it."""
         self._settle()
+        pace = self._throughput.of_each_trial()
+        speed = {key: (value,) * len(self._configs) for key, value in pace.items()}
         measured = {**measured, **self._optimizer.shares(self._flat)}
         metrics = {key: tuple(value.double().tolist()) for key, value in measured.items()}
         if self._step in evaluation_steps(self.steps) and any(self.live):
             metrics["validation_loss"] = tuple(self._evaluate())
             self._records.add_validation(self._step, metrics["validation_loss"])
-        return StepMetrics(self._step, metrics, self._optimizer.details(self._flat))
+        return StepMetrics(self._step, metrics, self._optimizer.details(self._flat), speed)
 
     def _lr(self) -> Tensor:
         hyperparameters = self._hyperparameters
@@ -276,6 +281,7 @@ class StackRun:
         if not self._pending:
             return
         losses = torch.stack(self._pending).double().tolist()
+        self._throughput.settled()
         first = self._step - len(losses) + 1
         self._pending = []
         for step, values in enumerate(losses, first):

@@ -8,6 +8,9 @@ from typing import Literal
 METRIC_POINTS = 100
 """Metric steps of a run, about; a curve needs no more, and a database no fewer."""
 
+SPEEDS = ("tokens_per_s", "flops_per_s", "mfu")
+"""What is measured of a trial's pace: see `Throughput.of_each_trial`."""
+
 EVALUATION_POINTS = 10
 EVALUATION_DECADES = 2.1
 TAIL_FRACTION = 0.05
@@ -22,11 +25,14 @@ class StepMetrics:
     `validation_loss` (cross-entropy).
     `details` holds a JSON text per slot: of adaptive optimizers `effective_lr`, the quantiles of
     `lr / (sqrt(v) + eps)` over the blocks of each role.
+    `speed` holds what a run measures of its pace, by the names in `SPEEDS`. It is no part of what
+    two equal runs have in common.
     """
 
     step: int
     values: Mapping[str, tuple[float, ...]]
     details: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    speed: Mapping[str, tuple[float, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

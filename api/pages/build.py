@@ -162,13 +162,14 @@ def _actions(sweep: SweepRecord) -> list[str]:
     return found
 
 
-def trial_page(trial: TrialRecord, log: str) -> TrialPage:
-    """Everything on the page of a trial."""
+def trial_page(trial: TrialRecord, log: str, speeds: pd.DataFrame) -> TrialPage:
+    """Everything on the page of a trial; `speeds` are its metrics of that kind."""
     return TrialPage(
         trial=trial,
         config=_flat(trial.config),
         log=log,
         ended=trial.state in (TrialState.DONE, TrialState.FAILED, TrialState.CANCELLED),
+        speed={str(key): own["value"].median() for key, own in speeds.groupby("key")},
     )
 
 

@@ -80,6 +80,8 @@ class TrialPage:
     """Flat: `model.width` and the like."""
     log: str
     ended: bool
+    speed: Mapping[str, float]
+    """`metrics.SPEEDS` of the trial, as far as they were measured: their medians."""
 
 
 @dataclass(frozen=True, kw_only=True)

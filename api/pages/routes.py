@@ -12,6 +12,7 @@ from api.pages.render import page
 from sweeper.service import Service
 from sweeper.storage.records import Event
 from sweeper.trials import SweepState
+from trainers.metrics import SPEEDS
 
 router = APIRouter(include_in_schema=False)
 
@@ -69,7 +70,8 @@ def sweep(
 @router.get("/trials/{trial_id}")
 def trial(service: ServiceDep, trial_id: TrialId) -> HTMLResponse:
     """One trial."""
-    return page(build.trial_page(service.trial(trial_id), service.log(trial_id)))
+    speeds = service.metrics(trial_id, SPEEDS)
+    return page(build.trial_page(service.trial(trial_id), service.log(trial_id), speeds))
 
 
 @router.get("/new")

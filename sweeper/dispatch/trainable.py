@@ -177,7 +177,7 @@ class _Session:
             return
         self._rows += [
             measured(slot, key, metrics.step, value)
-            for key, values in metrics.values.items()
+            for key, values in {**metrics.values, **metrics.speed}.items()
             for slot, value in enumerate(values)
             if live[slot]
         ]

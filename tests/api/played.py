@@ -10,6 +10,7 @@ from trainers.optimizers import REGISTRY
 
 OWNER = Owner(host="here", pid=1, started=1.0)
 INITIAL_LOSS = 5.545
+SPEEDS = {"tokens_per_s": 12_345.6, "flops_per_s": 3e9, "mfu": 0.125}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,10 @@ def finish(store: Store, epoch: int, claimed: Claim, most: int | None = None) ->
         config = dict(member.config)
         steps = config["steps"]
         rows = [_metric(member.trial_id, step, steps) for step in range(0, steps + 1, 5)]
+        rows += [
+            MetricRow(trial_id=member.trial_id, key=key, step=steps, value=value)
+            for key, value in SPEEDS.items()
+        ]
         store.queue.record(*running, rows)
         store.queue.accept(*running, member.trial_id, result(config), {"torch": "2.13.0"})
     if most is None:

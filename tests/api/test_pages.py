@@ -132,6 +132,18 @@ def test_a_trial_page_tells_of_divergence(client: TestClient, store: Store, swee
     assert "hyperparameters.lr" in text
 
 
+def test_a_trial_page_tells_how_fast_it_trained(
+    client: TestClient, store: Store, sweep_id: str
+) -> None:
+    rows = client.get(f"/api/v1/sweeps/{sweep_id}/trials").json()["items"]
+    page = f"/trials/{rows[0]['trial_id']}"
+    assert "Tokens per second" not in client.get(page).text
+    played.finish_all(store)
+    text = client.get(page).text
+    assert re.findall(r"Tokens per second</th><td class=\"num\">([^<]+)", text) == ["12\u202f346"]
+    assert re.findall(r"MFU</abbr></th><td class=\"num\">([^<]+)", text) == ["12.5 %"]
+
+
 def test_the_request_of_a_sweep_can_be_sent_again(client: TestClient, sweep_id: str) -> None:
     spec = client.get(f"/api/v1/sweeps/{sweep_id}").json()["spec"]
     curl = shlex.split(build.as_curl("http://here", spec))

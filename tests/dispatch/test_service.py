@@ -19,6 +19,7 @@ from tests.dispatch.sockets import listening
 from tests.trainers.optimizers.test_plugins import example
 from trainers.config import from_dict
 from trainers.data import dataset
+from trainers.metrics import SPEEDS
 from trainers.runs import start
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
@@ -95,6 +96,7 @@ def test_rows_become_results_with_their_metrics_and_provenance(service: Running)
     assert [len(r.attempts) for r in records] == [1, 1, 1]
     metrics = service.store.results.metrics(records[0].id)
     assert set(metrics["key"]) == {
+        *SPEEDS,
         "train_loss",
         "validation_loss",
         "grad_norm",

@@ -13,7 +13,7 @@ from trainers import loop
 from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, Precision, ScheduleName, TrainConfig
 from trainers.loop import StackRun, train
-from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
+from trainers.metrics import SPEEDS, StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.optimizers import REGISTRY
 from trainers.runs import Run
 
@@ -82,6 +82,9 @@ def test_a_run_learns_and_reports(data_dir: Path) -> None:
     )
     assert fast.outcome == "finite"
     assert fast.busy_s > 0
+    for m in metrics[1:]:
+        assert [*m.speed] == [*SPEEDS]
+        assert all(len(set(values)) == 1 and values[0] > 0 for values in m.speed.values())
 
 
 def test_the_first_call_evaluates_the_untrained_models(data_dir: Path) -> None:

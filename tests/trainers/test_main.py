@@ -29,7 +29,8 @@ def test_the_command_trains_a_stack_and_prints_a_table(data_dir: Path) -> None:
     assert [row[2] for row in rows] == ["finite", "finite", "diverged"]
     assert float(rows[1][3]) < float(rows[1][-1])
     assert "step 5/5" in done.stderr
-    assert re.search(r"\d\.\d% of it waiting for data\n$", done.stderr)
+    assert re.search(r"\d\.\d% of it waiting for data\n", done.stderr)
+    assert re.search(r"\n[\d,]+ tokens/s, [\d.e-]+ TFLOP/s, MFU [\d.]+%\n$", done.stderr)
 
 
 def test_json_lines(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
