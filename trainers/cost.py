@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainers.config import SCALES
+from trainers.config import SCALES, ModelConfig
 from trainers.functions import TrainingFunction
 from trainers.model import param_specs
 from trainers.optimizers import entry, registered
@@ -37,29 +37,38 @@ def cost(optimizer: str) -> Cost:
     if chosen.state_bytes is not None or chosen.version:
         words = chosen.extra_flops or "as the class has it"
         return Cost(state_bytes=chosen.state_bytes, extra_flops=words)
-    built = _with_defaults(optimizer)
+    built = without_data(optimizer, SCALES[SCALE].heads)
     counted = chosen.extra_flops or f"{_operations(built)} per parameter"
-    return Cost(state_bytes=_state_bytes(built), extra_flops=counted)
+    kept = round(state_bytes(built, SCALES[SCALE].model(VOCABULARY)), 2)
+    return Cost(state_bytes=kept, extra_flops=counted)
 
 
-def _with_defaults(optimizer: str) -> Optimizer:
+def without_data(
+    optimizer: str, heads: int, options: Mapping[str, int | str | bool] | None = None
+) -> Optimizer:
+    """The optimizer with default hyperparameters, and default options unless they are given."""
     chosen = entry(optimizer)
     values = {name: h.default for name, h in chosen.hyperparameters.items()}
-    options = {name: o.default for name, o in chosen.options.items()}
-    heads = SCALES[SCALE].heads
-    return chosen.construct(values, options, {"heads": heads, "steps": 1, "tokens_per_batch": 1})
+    defaults = {name: o.default for name, o in chosen.options.items()}
+    facts = {"heads": heads, "steps": 1, "tokens_per_batch": 1}
+    return chosen.construct(values, {**defaults, **(options or {})}, facts)
 
 
-def _state_bytes(optimizer: Optimizer) -> float:
-    specs = param_specs(SCALES[SCALE].model(VOCABULARY)).values()
+def state_bytes(optimizer: Optimizer, model: ModelConfig) -> float:
+    """Bytes of state per parameter that the optimizer keeps for a model."""
+    specs = param_specs(model).values()
     shapes = [(spec.shape, spec.role) for spec in specs]
     total = sum(math.prod(shape) for shape, _ in shapes)
     units: list[tuple[tuple[int, ...], ParamRole | None]] = [*shapes]
     if optimizer.elementwise:
         units = [((total,), None)]
-    states = [optimizer.init(_without_data(shape), role) for shape, role in units]
-    kept = sum(t.numel() * t.element_size() for state in states for t in state.values())
-    return round(kept / total, 2)
+    return sum(kept_bytes(optimizer, shape, role) for shape, role in units) / total
+
+
+def kept_bytes(optimizer: Optimizer, shape: tuple[int, ...], role: ParamRole | None) -> int:
+    """Bytes of state that the optimizer keeps for one trial's tensor."""
+    state = optimizer.init(_without_data(shape), role)
+    return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
 def _operations(optimizer: Optimizer) -> int:
