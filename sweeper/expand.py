@@ -1,11 +1,11 @@
 """From a sweep to its variants, points and distinct trials. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from sweeper.errors import InvalidRequest, Problem
-from sweeper.grids import axis_values
 from sweeper.rules.check import check
 from sweeper.settings import (
     axis_parameters,
@@ -18,77 +18,96 @@ from sweeper.settings import (
 )
 from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
 from sweeper.trials import Expansion, PlannedPoint, PlannedTrial, Variant, fingerprint
-from sweeper.variants import variant_label, variant_settings
+from sweeper.variants import (
+    second_label,
+    second_values,
+    variant_label,
+    variant_settings,
+    variant_values,
+)
 from trainers.config import DataConfig, TrainConfig, stack_key
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A variant with what its points are made of."""
+
+    variant: Variant
+    optimizer: OptimizerSpec
+    settings: Mapping[str, Setting]
+    values: tuple[float, ...]
 
 
 def expand(spec: SweepSpec, data: Mapping[str, DataConfig], salt: str = "") -> Expansion:
     """All points of the sweep and the trials they need, each trial once.
 
-    Order: scales, architectures, optimizers as listed, then ascending values, then seeds. Raises
-    `InvalidRequest` where the sweep breaks a rule. A `salt` keeps the trials from being shared.
+    Order: scales, architectures, optimizers as listed, ascending values of the second axis, then of
+    the first, then seeds. Raises `InvalidRequest` where the sweep breaks a rule. A `salt` keeps the
+    trials from being shared.
     """
     check(spec, data)
-    variants: list[Variant] = []
+    planned = tuple(_planned(spec))
     points: list[PlannedPoint] = []
     trials: dict[str, PlannedTrial] = {}
     passed = set[Any]()
-    for variant, optimizer in _variants(spec):
-        for value, seed in product(_values(spec, optimizer), spec.seeds):
-            config = _config(spec, variant, optimizer, value, seed, data[spec.data])
+    for i, variant in enumerate(planned):
+        for value, seed in product(variant.values, spec.seeds):
+            config = _config(spec, variant, value, seed, data[spec.data])
             identity = fingerprint(config, salt)
             if identity not in trials:
-                _check_together(spec, optimizer, config, passed)
+                _check_together(spec, variant.optimizer, config, passed)
                 trials[identity] = PlannedTrial(
                     fingerprint=identity, stack_key=stack_key(config), config=config
                 )
-            points.append(
-                PlannedPoint(variant=len(variants), value=value, seed=seed, fingerprint=identity)
-            )
-        variants.append(variant)
-    return Expansion(variants=tuple(variants), points=tuple(points), trials=tuple(trials.values()))
+            points.append(PlannedPoint(variant=i, value=value, seed=seed, fingerprint=identity))
+    return Expansion(
+        variants=tuple(plan.variant for plan in planned),
+        points=tuple(points),
+        trials=tuple(trials.values()),
+    )
 
 
-def _variants(spec: SweepSpec) -> Iterator[tuple[Variant, OptimizerSpec]]:
+def _planned(spec: SweepSpec) -> Iterator[_Planned]:
     for scale, architecture, optimizer in product(spec.scales, spec.architectures, spec.optimizers):
-        settings = variant_settings(spec, optimizer)
-        variant = Variant(
-            label=_label(spec, architecture, optimizer),
-            optimizer=optimizer.name,
-            scale=scale,
-            architecture=architecture,
-            overrides={key: _plain(value) for key, value in settings.items()},
-        )
-        yield variant, optimizer
+        for label, settings in _on_second_axis(spec, architecture, optimizer):
+            variant = Variant(
+                label=label,
+                optimizer=optimizer.name,
+                scale=scale,
+                architecture=architecture,
+                overrides={key: _plain(value) for key, value in settings.items()},
+            )
+            yield _Planned(variant, optimizer, settings, variant_values(spec, optimizer))
 
 
-def _label(spec: SweepSpec, architecture: str, optimizer: OptimizerSpec) -> str:
-    label = variant_label(optimizer)
-    return label if len(spec.architectures) == 1 else f"{label}, {architecture}"
+def _on_second_axis(
+    spec: SweepSpec, architecture: str, optimizer: OptimizerSpec
+) -> Iterator[tuple[str, dict[str, Setting]]]:
+    """Label and settings of each value of the second axis, or the only ones."""
+    settings = variant_settings(spec, optimizer)
+    settings.pop(spec.axis.parameter, None)  # the centre of its multiples
+    label = variant_label(spec, optimizer)
+    if len(spec.architectures) > 1:
+        label = f"{label}, {architecture}"
+    if spec.second_axis is None:
+        yield label, settings
+        return
+    parameter = spec.second_axis.parameter
+    for value in second_values(spec, optimizer):
+        yield second_label(label, parameter, value), settings | {parameter: value}
 
 
 def _plain(value: Setting) -> Any:
     return value.model_dump() if isinstance(value, Tie) else value
 
 
-def _values(spec: SweepSpec, optimizer: OptimizerSpec) -> tuple[float, ...]:
-    if optimizer.values is not None:
-        return tuple(sorted(optimizer.values))
-    return axis_values(spec.axis)
-
-
 def _config(
-    spec: SweepSpec,
-    variant: Variant,
-    optimizer: OptimizerSpec,
-    value: float,
-    seed: int,
-    data: DataConfig,
+    spec: SweepSpec, planned: _Planned, value: float, seed: int, data: DataConfig
 ) -> TrainConfig:
-    settings = variant_settings(spec, optimizer)
-    if spec.axis.parameter in axis_parameters(
-        optimizer.name, schedule_of(optimizer.name, settings)
-    ):
+    variant, optimizer = planned.variant, planned.optimizer
+    settings = dict(planned.settings)
+    schedule = schedule_of(optimizer.name, settings)
+    if spec.axis.parameter in axis_parameters(optimizer.name, schedule):
         settings[spec.axis.parameter] = value
     config = effective_config(
         optimizer=optimizer.name,

@@ -38,6 +38,7 @@ RUN_NUMBERS: Mapping[str, Hyperparameter] = {
     "tokens_per_parameter": _up_to(
         1e6, "length in tokens per non-embedding parameter", default=20.0
     ),
+    "tokens": _up_to(1e15, "length in tokens"),
     "batch_multiple": _up_to(
         1e3, "batch in multiples of the scale's; the length in tokens stays", default=1.0
     ),
@@ -47,7 +48,7 @@ RUN_NUMBERS: Mapping[str, Hyperparameter] = {
 WHOLE_NUMBERS = frozenset({"steps", "batch_size", "eval_sequences"})
 SWEEPABLE_RUN_NUMBERS = RUN_NUMBERS.keys() - {"eval_sequences"}
 GIVEN_ONCE: Mapping[str, tuple[str, ...]] = {
-    "length": ("steps", "tokens_per_parameter", "length_multiple"),
+    "length": ("steps", "tokens", "tokens_per_parameter", "length_multiple"),
     "batch": ("batch_size", "batch_multiple"),
 }
 """The ways to give one fact of a run, of which a sweep takes one."""
@@ -98,7 +99,9 @@ def _unread(optimizer: str) -> frozenset[str]:
         return frozenset()
     unread = STAND_INS.keys() - chosen.reads
     without_batch = {"batch_multiple"} if "batch_size" in unread else frozenset[str]()
-    in_tokens = {"tokens_per_parameter"} if unread & {"model", "batch_size"} else frozenset[str]()
+    in_tokens = (
+        {"tokens", "tokens_per_parameter"} if unread & {"model", "batch_size"} else frozenset[str]()
+    )
     of_the_model = OF_THE_MODEL if "model" in unread else frozenset[str]()
     return frozenset({"schedule", *unread, *without_batch, *in_tokens, *of_the_model})
 
@@ -218,10 +221,12 @@ def _model(usual: ModelConfig, settings: Mapping[str, Setting]) -> ModelConfig:
 def _steps(
     settings: Mapping[str, Setting], default: int, parameters: int, tokens_per_step: int
 ) -> int:
-    if "steps" in settings or "tokens_per_parameter" not in settings:
-        return _whole(settings, "steps", _times(settings, "length_multiple", default))
-    ratio = cast(float, settings["tokens_per_parameter"])
-    return max(1, round(ratio * parameters / tokens_per_step))
+    if "tokens" in settings:
+        return max(1, round(cast(float, settings["tokens"]) / tokens_per_step))
+    if "tokens_per_parameter" in settings:
+        ratio = cast(float, settings["tokens_per_parameter"])
+        return max(1, round(ratio * parameters / tokens_per_step))
+    return _whole(settings, "steps", _times(settings, "length_multiple", default))
 
 
 def _whole(settings: Mapping[str, Setting], name: str, default: int) -> int:

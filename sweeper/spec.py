@@ -42,35 +42,61 @@ Setting = Number | StrictBool | Tie | Name
 """A number, a switch, a tie, or the name of a choice such as a schedule."""
 
 
-class AxisSpec(_Model):
-    """The swept hyperparameter: either `values`, or `low`, `high` and the number of `points`."""
+SPACINGS = frozenset({"points", "half_decades"})
+"""The ways to fill the range between two ends."""
 
-    parameter: Name
+
+class Grid(_Model):
+    """Values, given in one of four ways.
+
+    Listed; so many between two ends, or every half-decade; or in multiples of each optimizer's
+    centre.
+    """
+
     values: list[Number] | None = Field(default=None, min_length=1, max_length=MAX_POINTS)
     low: Number | None = None
     high: Number | None = None
     points: Annotated[Whole, Field(ge=2, le=MAX_POINTS)] | None = None
+    half_decades: StrictBool = False
+    """Every 1e-k and 3.16e-k between the ends, as the study writes them."""
+    multiples: list[Number] | None = Field(default=None, min_length=1, max_length=MAX_POINTS)
+    """Of what the optimizer's settings say of the hyperparameter, or else of its default."""
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The parts of a grid that are given."""
+        parts = {name: getattr(self, name) for name in Grid.model_fields}
+        return frozenset(k for k, part in parts.items() if part is not None and part is not False)
+
+    @property
+    def is_range(self) -> bool:
+        """Whether anything of a grid between two ends is given."""
+        return bool({"low", "high", *SPACINGS} & self.given)
+
+
+class AxisSpec(Grid):
+    """A swept hyperparameter with its values and their scale."""
+
+    parameter: Name
     scale: AxisScale | None = None
     zero: StrictBool = False
     """Adds the value 0 to a log axis."""
 
     @model_validator(mode="after")
     def _one_way_to_give_values(self) -> Self:
-        generated = [self.low, self.high, self.points]
-        if self.values is not None and any(part is not None for part in generated):
-            raise ValueError("give either `values`, or `low`, `high` and `points`, not both")
-        if self.values is None and any(part is None for part in generated):
-            raise ValueError("give `values`, or all of `low`, `high` and `points`")
+        if message := incomplete(self):
+            raise ValueError(message)
         return self
 
 
-class OptimizerSpec(_Model):
-    """One optimizer of a sweep, with what it overrides; a bare name stands for no overrides."""
+class OptimizerSpec(Grid):
+    """One optimizer of a sweep, with what it overrides; a bare name stands for no overrides.
+
+    Its own `values` or `multiples` replace those of the axis, and its own ends theirs.
+    """
 
     name: Name
     label: Text | None = None
-    values: list[Number] | None = Field(default=None, min_length=1, max_length=MAX_POINTS)
-    """Replaces the values of the axis for this optimizer."""
     inert: StrictBool = False
     """Keeps the points of an optimizer that does not have the swept hyperparameter."""
     overrides: dict[str, Setting] = {}
@@ -88,10 +114,12 @@ class OptimizerSpec(_Model):
 
 
 class SweepSpec(_Model):
-    """One axis over optimizers, scales, architectures and seeds."""
+    """One axis over optimizers, scales, architectures and seeds; or two, for their interaction."""
 
     name: Text
     axis: AxisSpec
+    second_axis: AxisSpec | None = None
+    """Every value of it is a variant of each optimizer."""
     optimizers: list[OptimizerSpec] = Field(min_length=1, max_length=100)
     scales: list[Name] = Field(default=["nano"], min_length=1, max_length=100)
     architectures: list[Name] = Field(default=["standard"], min_length=1, max_length=100)
@@ -113,6 +141,18 @@ def parse(body: Mapping[str, Any]) -> SweepSpec:
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise InvalidRequest(tuple(_merged(_problem(detail) for detail in details))) from None
+
+
+def incomplete(grid: Grid) -> str | None:
+    """What is wrong with the way in which values are given, or None."""
+    lists = grid.given & {"values", "multiples"}
+    whole_range = {"low", "high"} <= grid.given and len(grid.given & SPACINGS) == 1
+    if len(lists) + grid.is_range == 1 and (lists or whole_range):
+        return None
+    return (
+        "give the values in one way: `values`, `multiples`, or `low` and `high` with either "
+        "`points` or `half_decades`"
+    )
 
 
 def pointer(*path: str | int) -> str:
@@ -179,5 +219,6 @@ def _message(detail: ErrorDetails) -> str:
 
 
 def _known_keys(path: tuple[str | int, ...]) -> str:
-    model = {"axis": AxisSpec}.get(str(path[0]), SweepSpec) if len(path) > 1 else SweepSpec
+    models = {"axis": AxisSpec, "second_axis": AxisSpec}
+    model = models.get(str(path[0]), SweepSpec) if len(path) > 1 else SweepSpec
     return ", ".join(model.model_fields)

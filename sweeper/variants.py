@@ -1,7 +1,8 @@
-"""What each optimizer of a sweep has in it: its settings and its label. Pure."""
+"""What each optimizer of a sweep has in it: its settings, its label, its values. Pure."""
 
+from sweeper.grids import axis_values, with_own_grid
 from sweeper.settings import known_settings
-from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie
+from sweeper.spec import AxisSpec, OptimizerSpec, Setting, SweepSpec, Tie
 
 
 def variant_settings(spec: SweepSpec, optimizer: OptimizerSpec) -> dict[str, Setting]:
@@ -10,13 +11,56 @@ def variant_settings(spec: SweepSpec, optimizer: OptimizerSpec) -> dict[str, Set
     return {k: v for k, v in spec.base.items() if k in known} | optimizer.overrides
 
 
-def variant_label(optimizer: OptimizerSpec) -> str:
-    """The label given, or else the optimizer's name and what it overrides."""
+def variant_label(spec: SweepSpec, optimizer: OptimizerSpec) -> str:
+    """The label given, or else the optimizer's name and what it overrides but centres of axes."""
     shown = [
         f"{key}={value.tie if isinstance(value, Tie) else _text(value)}"
         for key, value in optimizer.overrides.items()
+        if key not in swept(spec)
     ]
     return optimizer.label or ", ".join([optimizer.name, *shown])
+
+
+def second_label(label: str, parameter: str, value: float) -> str:
+    """The label of a variant for one value of the second axis."""
+    return f"{label}, {parameter}={value:g}"
+
+
+def swept(spec: SweepSpec) -> tuple[str, ...]:
+    """The hyperparameters of the axes."""
+    axes = (spec.axis, spec.second_axis)
+    return tuple(axis.parameter for axis in axes if axis is not None)
+
+
+def own_axis(spec: SweepSpec, optimizer: OptimizerSpec) -> AxisSpec:
+    """The axis as the optimizer takes it."""
+    return with_own_grid(spec.axis, optimizer)
+
+
+def variant_values(spec: SweepSpec, optimizer: OptimizerSpec) -> tuple[float, ...]:
+    """The optimizer's values of the axis, ascending."""
+    return axis_values(own_axis(spec, optimizer), centre(spec, optimizer, spec.axis.parameter))
+
+
+def second_values(spec: SweepSpec, optimizer: OptimizerSpec) -> tuple[float, ...]:
+    """The optimizer's values of the second axis, ascending; none without one."""
+    if spec.second_axis is None:
+        return ()
+    return axis_values(spec.second_axis, centre(spec, optimizer, spec.second_axis.parameter))
+
+
+def centre(spec: SweepSpec, optimizer: OptimizerSpec, parameter: str) -> float | None:
+    """What multiples of a hyperparameter are of: what the settings say, or else its default.
+
+    None where there is no such number, as for `steps`, whose default is another at every scale.
+    """
+    rule = known_settings(optimizer.name).get(parameter)
+    if rule is None or isinstance(rule, tuple):
+        return None
+    number = variant_settings(spec, optimizer).get(parameter, rule.default)
+    if isinstance(number, bool | str | Tie) or not rule.admits(number):
+        return None
+    return float(number)
 
 
 def _text(value: float | str) -> str:

@@ -75,9 +75,9 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "`|high| <= 1e+300` must hold, but got high=1.7e+308",
     ),
     ({"axis": LR | {"high": 1.797e308}}, "/axis/high", "`|high| <= 1e+300` must hold, but got"),
-    ({"axis": LR | {"point": 3}}, "/axis/point", "unknown key 'point'; known: parameter, values"),
-    ({"axis": {"parameter": "lr"}}, "/axis", "give `values`, or all of `low`, `high` and `points`"),
-    ({"axis": LR | {"values": [1.0]}}, "/axis", "not both"),
+    ({"axis": LR | {"point": 3}}, "/axis/point", "unknown key 'point'; known: values, low"),
+    ({"axis": {"parameter": "lr"}}, "/axis", "give the values in one way: `values`, `multiples`"),
+    ({"axis": LR | {"values": [1.0]}}, "/axis", "give the values in one way"),
     (
         {"axis": {"parameter": "rate", "values": [1]}},
         "/axis/parameter",

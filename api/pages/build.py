@@ -12,7 +12,7 @@ import pandas as pd
 
 from api.frames import rows
 from api.health import Check
-from api.pages import words
+from api.pages import asked, words
 from api.pages.contexts import CurveRow, ListRow, RouteRow, SweepPage, TrialPage
 from api.pages.progress import ENDED, Work, progress, time_left_s
 from sweeper.analysis.curves import Curve
@@ -33,22 +33,14 @@ FIRST_SWEEP: Mapping[str, Any] = {
 
 def list_row(sweep: SweepRecord) -> ListRow:
     """A sweep as the list shows it."""
-    values = _asked_values(sweep.spec)
     return ListRow(
         sweep=sweep,
         progress=progress(sweep),
         optimizers=tuple(dict.fromkeys(variant.optimizer for variant in sweep.variants)),
         scales=tuple(dict.fromkeys(variant.scale for variant in sweep.variants)),
-        axis_range=(min(values), max(values)) if values else None,
+        axes=asked.axes(sweep.spec),
+        axis_range=asked.axis_range(sweep.spec),
     )
-
-
-def _asked_values(spec: Mapping[str, Any]) -> list[float]:
-    """Lowest and highest of everything asked for, own values of optimizers included."""
-    axis = spec["axis"]
-    found = list(axis.get("values") or (axis["low"], axis["high"]))
-    optimizers = [o for o in spec["optimizers"] if isinstance(o, dict)]
-    return found + [value for o in optimizers for value in o.get("values") or ()]
 
 
 def next_page(query: Sequence[tuple[str, str]], cursor: str | None) -> str | None:

@@ -22,7 +22,8 @@ class ListRow:
     progress: Progress
     optimizers: tuple[str, ...]
     scales: tuple[str, ...]
-    axis_range: tuple[float, float] | None
+    axes: str
+    axis_range: str
 
 
 @dataclass(frozen=True, kw_only=True)

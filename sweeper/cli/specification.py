@@ -47,7 +47,7 @@ def sweep_body(
     base = body.get("base") or {}
     # What is no mapping is sent as it is: the service says which rule it breaks.
     if steps is not None and isinstance(base, dict):
-        others = {"tokens_per_parameter", "length_multiple"}
+        others = {"tokens", "tokens_per_parameter", "length_multiple"}
         body["base"] = {k: v for k, v in base.items() if k not in others} | {"steps": steps}
     return body
 

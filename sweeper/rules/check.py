@@ -1,9 +1,9 @@
 """Every rule that a sweep must keep, each relying on those before it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sweeper.errors import InvalidRequest
-from sweeper.rules import axis, names, settings
+from sweeper.errors import InvalidRequest, Problem
+from sweeper.rules import axis, grids, names, settings, values
 from sweeper.spec import SweepSpec
 from trainers.config import DataConfig
 
@@ -13,16 +13,25 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
     problems = (
         list(names.unknown_names(spec, data))
         or list(settings.out_of_range(spec))
-        or list(axis.missing(spec))
+        or list(axis.unknown_parameters(spec))
+        or list(axis.lacking(spec))
         or list(settings.without_effect(spec))
         or [
             *settings.given_twice(spec),
             *settings.chained_ties(spec),
             *names.equal_labels(spec),
-            *axis.bad_bounds(spec),
+            *grids.without_values(spec),
         ]
-        or list(axis.too_many(spec))
-        or list(axis.bad_values(spec))
+        or list(values.too_many(spec))
+        or list(values.bad_values(spec))
     )
     if problems:
-        raise InvalidRequest(tuple(problems))
+        raise InvalidRequest(first_of_each_place(problems))
+
+
+def first_of_each_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """What several optimizers break at one place is told once."""
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        found.setdefault(problem.pointer, problem)
+    return tuple(found.values())

@@ -32,7 +32,7 @@ def _unknown_optimizer(name: str, i: int) -> Iterator[Problem]:
 
 def equal_labels(spec: SweepSpec) -> Iterator[Problem]:
     """Curves are told apart by their labels."""
-    labels = [variant_label(optimizer) for optimizer in spec.optimizers]
+    labels = [variant_label(spec, optimizer) for optimizer in spec.optimizers]
     for i, label in enumerate(labels):
         if label in labels[:i]:
             yield Problem(

@@ -12,7 +12,7 @@ from sweeper.settings import (
     setting_problem,
 )
 from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
-from sweeper.variants import variant_settings
+from sweeper.variants import own_axis, swept, variant_settings
 from trainers import optimizers as known_optimizers
 from trainers.config import SCHEDULE_HYPERPARAMETERS
 
@@ -27,34 +27,41 @@ def out_of_range(spec: SweepSpec) -> Iterator[Problem]:
             path = ("optimizers", i, key)
             if key not in known:
                 yield _no_such_setting(optimizer.name, key, path)
-            else:
-                yield from _setting_problems(spec, optimizer.name, key, value, path)
+                continue
+            swept_already = _swept_problem(spec, key, [optimizer])
+            if message := swept_already or setting_problem(key, value, optimizer.name):
+                yield Problem(pointer(*path), message)
 
 
 def _base_problems(spec: SweepSpec, key: str, value: Setting) -> Iterator[Problem]:
-    having = [o.name for o in spec.optimizers if key in known_settings(o.name)]
+    place = pointer("base", key)
+    having = [optimizer for optimizer in spec.optimizers if key in known_settings(optimizer.name)]
     if not having:
         known = sorted(set().union(*(known_settings(o.name) for o in spec.optimizers)))
-        yield Problem(pointer("base", key), f"unknown key {key!r}; known: {', '.join(known)}")
+        yield Problem(place, f"unknown key {key!r}; known: {', '.join(known)}")
         return
-    for name in dict.fromkeys(having):
-        for found in _setting_problems(spec, name, key, value, ("base", key)):
-            yield Problem(found.pointer, f"{found.message} ({name})")
+    swept_already = _swept_problem(spec, key, having)
+    for name in dict.fromkeys(optimizer.name for optimizer in having):
+        if message := swept_already or setting_problem(key, value, name):
+            yield Problem(place, f"{message} ({name})")
             return
+
+
+def _swept_problem(spec: SweepSpec, key: str, having: Sequence[OptimizerSpec]) -> str | None:
+    """A swept hyperparameter may be set where it is the centre of multiples."""
+    if key not in swept(spec) or any(_takes_multiples(spec, o, key) for o in having):
+        return None
+    return f"{key} is the swept hyperparameter; its values are the axis"
+
+
+def _takes_multiples(spec: SweepSpec, optimizer: OptimizerSpec, key: str) -> bool:
+    axis = own_axis(spec, optimizer) if key == spec.axis.parameter else spec.second_axis
+    return axis is not None and axis.multiples is not None
 
 
 def _no_such_setting(optimizer: str, key: str, path: Path) -> Problem:
     known = ", ".join(sorted(known_settings(optimizer)))
     return Problem(pointer(*path), f"{optimizer} has no {key!r}; it has: {known}")
-
-
-def _setting_problems(
-    spec: SweepSpec, optimizer: str, key: str, value: Setting, path: Path
-) -> Iterator[Problem]:
-    if key == spec.axis.parameter:
-        yield Problem(pointer(*path), f"{key} is the swept hyperparameter; its values are the axis")
-    elif message := setting_problem(key, value, optimizer):
-        yield Problem(pointer(*path), message)
 
 
 def without_effect(spec: SweepSpec) -> Iterator[Problem]:
@@ -91,7 +98,7 @@ def _no_effect(
 def given_twice(spec: SweepSpec) -> Iterator[Problem]:
     """One fact of a run, given in two ways."""
     for i, optimizer in enumerate(spec.optimizers):
-        given = {spec.axis.parameter} | variant_settings(spec, optimizer).keys()
+        given = {*swept(spec), *variant_settings(spec, optimizer)}
         for fact, ways in GIVEN_ONCE.items():
             taken = [way for way in ways if way in given]
             if len(taken) > 1:

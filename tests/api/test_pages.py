@@ -14,7 +14,7 @@ from jinja2 import meta, nodes
 from starlette.testclient import TestClient
 
 from api import static_files
-from api.pages import build, contexts, form, words
+from api.pages import asked, build, contexts, form, words
 from api.pages.progress import Progress, Work, time_left_s
 from api.pages.render import FOLDER, environment, template_name
 from sweeper.failures import Failure, FailureKind
@@ -76,6 +76,19 @@ def test_the_list_is_filtered_without_javascript(client: TestClient, sweep_id: s
 
 def names(text: str) -> list[str]:
     return re.findall(r'<a href="/sweeps/[^"]+">([^<]+)</a>', text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "1e-4 to 0.1"),
+        ({"optimizers": ["adamw", {"name": "sgd", "values": [10.0, 0.0]}]}, "0 to 10"),
+        ({"axis": {"parameter": "lr", "multiples": [0.1, 1, 10]}}, "0.1 to 10 times the centre"),
+    ],
+)
+def test_a_list_says_what_was_asked_for(changes: dict[str, Any], shown: str) -> None:
+    assert asked.axis_range(SPEC | changes).replace(words.DASH, "to") == shown
+    assert asked.axes(SPEC | {"second_axis": {"parameter": "eps"}}) == "lr, eps"
 
 
 def test_a_long_list_goes_on_with_its_filter(client: TestClient) -> None:
