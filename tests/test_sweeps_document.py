@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sweeper import presets
 from sweeper.cli.plain_yaml import load
 from sweeper.service import Service
 from sweeper.spec import AxisSpec, Grid, SweepSpec
@@ -38,3 +39,11 @@ def test_every_block_is_an_example() -> None:
 def test_every_key_is_documented() -> None:
     keys = {*SweepSpec.model_fields, *AxisSpec.model_fields, *Grid.model_fields}
     assert {key for key in keys if not re.search(rf"[`{{ ]{key}[`:]", DOCUMENT)} == set()
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_every_preset_is_listed_with_its_trials(name: str) -> None:
+    preset = presets.preset(name)
+    count = presets.trials(preset)
+    row = f"| `{name}` | {preset.summary} | {count.total} | {count.distinct} |"
+    assert row in DOCUMENT.splitlines()

@@ -72,6 +72,7 @@ class PresetOut(Out):
 
     name: str
     summary: str
+    study: str | None = Field(description="file of the reference study whose jobs these are")
     sweep: dict[str, Any]
 
 
@@ -115,7 +116,10 @@ def presets() -> Listing[PresetOut]:
     """Ready-made sweeps; `sweep` is a body for `POST sweeps`."""
     found = use_cases.all_presets()
     return Listing(
-        items=[PresetOut(name=p.name, summary=p.summary, sweep=dict(p.sweep)) for p in found]
+        items=[
+            PresetOut(name=p.name, summary=p.summary, study=p.study, sweep=dict(p.sweep))
+            for p in found
+        ]
     )
 
 

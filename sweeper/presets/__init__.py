@@ -1,4 +1,7 @@
-"""Ready-made sweeps, one YAML file each: a one-line `summary` and the `sweep` as REST takes it."""
+"""Ready-made sweeps, one YAML file each: a one-line `summary` and the `sweep` as REST takes it.
+
+Those of the reference study also name its file, `study`, and keep its jobs in their order.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +16,8 @@ class Preset:
     name: str
     summary: str
     sweep: Mapping[str, Any]
+    study: str | None = None
+    """The file of rosieyzh/optimizers-llm@a1f8a3f, configs/sweeps, whose jobs these are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,7 @@ def preset(name: str) -> Preset:
     if name not in names():
         raise ValueError(f"unknown preset {name!r}; known: {', '.join(names())}")
     plain = yaml.safe_load((files(__name__) / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Preset(name=name, summary=plain["summary"], sweep=plain["sweep"])
+    return Preset(name=name, **plain)
 
 
 def presets() -> tuple[Preset, ...]:

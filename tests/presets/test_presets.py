@@ -42,21 +42,32 @@ def test_the_demo_has_seven_half_decades_for_each_of_five_optimizers() -> None:
 
 
 STUDY = {
-    # trials of the file, and distinct ones: identical jobs are one trial
-    "lr": (54, 54),
-    "lr_plain": (54, 54),
-    "momentum": (42, 42),
-    "momentum_plain": (42, 42),
-    "beta2": (30, 22),
-    "eps": (20, 17),
-    "weight_decay": (42, 42),
-    "warmup": (42, 42),
-    "batch": (24, 24),
-    "adalayer_sgd": (10, 10),
-    "adafactor_sgd": (10, 10),
-    "adalayer_frozen": (9, 9),
+    # the study's name of the file; its trials, and distinct ones: identical jobs are one trial
+    "lr": ("lr", 54, 54),
+    "lr_plain": ("lr_no_qkz", 54, 54),
+    "momentum": ("momentum", 42, 42),
+    "momentum_plain": ("momentum_no_qkz", 42, 42),
+    "beta2": ("beta", 30, 22),
+    "eps": ("eps", 20, 17),
+    "weight_decay": ("wd", 42, 42),
+    "warmup": ("warmup", 42, 42),
+    "batch": ("bs", 24, 24),
+    "adalayer_sgd": ("adalayer+sgd", 10, 10),
+    "adafactor_sgd": ("adafactor+sgd", 10, 10),
+    "adalayer_frozen": ("adalayer_freeze", 9, 9),
 }
 """The files of rosieyzh/optimizers-llm@a1f8a3f, configs/sweeps."""
+OTHERS = {
+    "demo": (35, 35),
+    "signum_adam": (21, 20),
+    "adalayer": (57, 57),
+    "soap": (15, 15),
+    "soap_frequency": (15, 11),
+    "qk_norm_z_loss": (36, 36),
+    "lr_momentum": (119, 119),
+    "schedule_free": (24, 24),
+    "adam_mini": (18, 18),
+}
 
 
 def at_150m(name: str) -> Expansion:
@@ -71,13 +82,29 @@ def jobs(name: str) -> list[TrainConfig]:
 
 
 def test_every_file_of_the_study_is_a_preset_of_its_size() -> None:
-    assert {"demo", *STUDY} == {*presets.names()}
-    found = {name: presets.trials(presets.preset(name)) for name in STUDY}
-    assert {name: (count.total, count.distinct) for name, count in found.items()} == STUDY
+    found = [(p, presets.trials(p)) for p in presets.presets()]
+    ours = {p.name: (p.study, n.total, n.distinct) for p, n in found if p.study}
+    assert ours == STUDY
+    assert {p.name: (n.total, n.distinct) for p, n in found if not p.study} == OTHERS
     sweeps = {name: at_150m(name) for name in STUDY}
-    assert {name: (len(e.points), len(e.trials)) for name, e in sweeps.items()} == STUDY
+    sizes = {name: (len(e.points), len(e.trials)) for name, e in sweeps.items()}
+    assert sizes == {name: (total, distinct) for name, (_, total, distinct) in STUDY.items()}
     assert sum(len(e.points) for e in sweeps.values()) == 379
     assert len({t.fingerprint for e in sweeps.values() for t in e.trials}) == 328
+
+
+def test_a_preset_says_in_one_line_where_it_is_from() -> None:
+    for preset in presets.presets():
+        assert "\n" not in preset.summary
+        assert "arXiv" in preset.summary or preset.name == "demo"
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_preset_can_be_trained_at_any_scale(name: str) -> None:
+    nano = presets.trials(presets.preset(name))
+    for scale in ("micro", "300m"):
+        expansion = expand(parse({**presets.preset(name).sweep, "scales": [scale]}), DATA)
+        assert (len(expansion.points), len(expansion.trials)) == (nano.total, nano.distinct)
 
 
 def test_new_trials_of_each_file_are_the_studys() -> None:
@@ -97,10 +124,16 @@ def test_new_trials_of_each_file_are_the_studys() -> None:
         ("lr", 1, "adamw", "lr", 1e-4),
         ("lr", 4, "adamw", "lr", 3.16e-3),
         ("lr", 10, "lion", "lr", 1e-5),
+        ("lr", 28, "adafactor", "lr", 1e-4),
+        ("lr_plain", 19, "signum", "lr", 1e-5),
         ("lr", 46, "sgd", "lr", 1e-3),
         ("lr", 54, "sgd", "lr", 10.0),
         ("momentum", 41, "sgd", "momentum", 0.98),
         ("momentum", 42, "sgd", "momentum", 0.99),
+        ("momentum", 8, "signum", "momentum", 0.0),
+        ("beta2", 6, "lion", "beta2", 0.8),
+        ("eps", 4, "adamw", "eps", 1e-5),
+        ("adalayer_frozen", 9, "adalayer_frozen", "lr", 1.0),
         ("adalayer_sgd", 10, "adalayer_sgd", "lr", 3160.0),
         ("adafactor_sgd", 1, "adafactor_sgd", "last_layer_lr", 3.16e-3),
         ("weight_decay", 1, "adamw", "weight_decay", 0.0),
@@ -141,3 +174,13 @@ def test_lengths_of_the_study_follow_from_its_files() -> None:
         {"neuron_only": False},
         {},
     ]
+
+
+def test_maps_and_comparisons_share_trials_with_the_study() -> None:
+    study = {trial.fingerprint for name in STUDY for trial in at_150m(name).trials}
+    shared = {name: len({t.fingerprint for t in at_150m(name).trials} & study) for name in OTHERS}
+    # rows of the learning rate and columns of the momentum; curves that both have
+    assert shared["lr_momentum"] == 5 + 5 + 5 + 3 * 6
+    assert shared["adalayer"] == 9 + 9 + 10 + 10
+    assert shared["signum_adam"] == 7 + 7 + 1
+    assert shared["qk_norm_z_loss"] == 9 + 9
