@@ -1,6 +1,8 @@
 """The Python client, against a real service and against one that misbehaves."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -11,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from sweeper.client import Client, Json, Refused, Retries, TimedOut, Unreachable
+from sweeper.client import Client, Json, Refused, Retries, Sweep, TimedOut, Unreachable
 from sweeper.errors import InvalidRequest, KeyReused, NotFound, Unavailable
 from tests.served import TINY, finished_sweep, service
 
@@ -50,16 +52,49 @@ def test_lists_are_read_to_their_end(client: Client, sweep_id: str) -> None:
 @pytest.mark.ray
 def test_results_curves_and_figure_tell_the_same(client: Client, sweep_id: str) -> None:
     frame = client.results(sweep_id)
-    curves = client.curves(sweep_id)
-    assert len(frame) == len(client.trials(sweep_id)) == 6
+    curves, stability = client.curves(sweep_id), client.stability(sweep_id).set_index("label")
+    assert len(frame) == len(curves) == len(client.trials(sweep_id)) == 6
     assert client.trials(sweep_id, state="failed") == []
-    for curve in curves:
-        lowest = frame[frame["label"] == curve["label"]]["final_loss"].min()
-        assert curve["stability"]["best_loss"] == lowest
-        assert client.stability(sweep_id)[curve["label"]] == curve["stability"]
-    names = {trace.get("name") for trace in client.figure(sweep_id)["data"]}
-    assert {"adamw", "sgd"} <= names
+    for curve in client.curves_json(sweep_id):
+        label = curve["label"]
+        lowest = frame[frame["label"] == label]["final_loss"].min()
+        means = curves[curves["label"] == label].set_index("value")["loss_mean"]
+        assert stability["best_loss"][label] == curve["stability"]["best_loss"] == lowest
+        assert means.min() == means[stability["best_value"][label]] == lowest
+        assert means.to_dict() == {point["value"]: point["loss_mean"] for point in curve["points"]}
+    assert {trace.name for trace in client.figure(sweep_id).data} == {"adamw", "sgd"}
+    assert client.figure(sweep_id, theme="dark").layout.meta["theme"] == "dark"
     assert "plotly" in client.figure_html(sweep_id)
+
+
+@pytest.mark.ray
+def test_a_sweep_is_a_dictionary_that_a_notebook_shows(client: Client, sweep_id: str) -> None:
+    sweep = client.sweep(sweep_id)
+    assert json.loads(json.dumps(sweep))["id"] == sweep_id
+    line = sweep._repr_html_()
+    assert '<progress value="6" max="6">' in line
+    assert "6 of 6 points" in line
+    assert "&lt;b&gt;" in Sweep(sweep | {"name": "<b>"})._repr_html_()
+
+
+def test_waiting_at_a_terminal_shows_a_bar() -> None:
+    """A real terminal, and none: without one nothing is printed."""
+    points = {"total": 2, "done": 1, "failed": 0, "cancelled": 0, "diverged": 0}
+    looks = [
+        (200, {"id": "a", "name": "[mine]", "state": state, "points": points, "best": None})
+        for state in ("running", "done") * 2
+    ]
+    with _answering(looks) as (url, _):
+        code = f"from sweeper.client import Client; Client({url!r}).wait('a', poll_s=0.05)"
+        command = [sys.executable, "-c", code]
+        piped = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        master, terminal = pty.openpty()
+        subprocess.run(command, stdout=terminal, stderr=terminal, timeout=60, check=True)
+        os.close(terminal)
+        shown = os.read(master, 2**16).decode()
+        os.close(master)
+    assert piped.stdout + piped.stderr == ""
+    assert "[mine]: done, 1 of 2 points" in shown
 
 
 @pytest.mark.ray

@@ -193,7 +193,7 @@ def _idempotency_key(body: dict[str, Any], home: Path) -> str:
 
 
 def _tell(client: Client, sweep: Json, home: Path, as_json: bool) -> None:
-    curves = client.curves(sweep["id"])
+    curves = client.curves_json(sweep["id"])
     figure = home / "exports" / f"{sweep['name']}-{sweep['id']}.html"
     figure.parent.mkdir(exist_ok=True)
     figure.write_text(client.figure_html(sweep["id"]), encoding="utf-8")

@@ -143,7 +143,7 @@ def show(
     """
     with connected(data, url, key) as client:
         sweep = client.sweep(resolve(client, sweep_id))
-        curves = client.curves(sweep["id"])
+        curves = client.curves_json(sweep["id"])
     if as_json:
         print_json({"sweep": sweep, "curves": curves})
         return
@@ -183,7 +183,7 @@ def curves(
     Example: sweeper curves latest --json | jq '.[].stability'
     """
     with connected(data, url, key) as client:
-        found = client.curves(resolve(client, sweep_id))
+        found = client.curves_json(resolve(client, sweep_id))
     if as_json:
         print_json(found)
         return
@@ -284,7 +284,7 @@ def _steer(
 
 def _follow(client: Client, sweep_id: str, as_json: bool) -> None:
     sweep = progress.follow(client, sweep_id)
-    curves = client.curves(sweep_id)
+    curves = client.curves_json(sweep_id)
     if as_json:
         print_json({"sweep": sweep, "curves": curves})
     else:

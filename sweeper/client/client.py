@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import quote
@@ -10,11 +11,14 @@ from urllib.parse import quote
 import httpx2
 
 from sweeper.client.connection import Connection, Json, Retries
+from sweeper.client.display import Look, Sweep, progress_shown
+from sweeper.client.frames import curves_frame, stability_frame
 from sweeper.client.problems import TimedOut
 from sweeper.errors import NotFound
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from plotly.graph_objects import Figure
 
 ResultsForm = Literal["csv", "json", "parquet"]
 
@@ -64,16 +68,16 @@ class Client:
         """What `submit` would do: points, trials, how many of them are there already; no effect."""
         return self._connection.post("sweeps/preview", sweep)
 
-    def sweep(self, sweep_id: str) -> Json:
-        """One sweep: its specification, state and counts."""
-        return self._connection.get(_path("sweeps", sweep_id))
+    def sweep(self, sweep_id: str) -> Sweep:
+        """One sweep: its specification, state and counts. A dictionary that notebooks show well."""
+        return Sweep(self._connection.get(_path("sweeps", sweep_id)))
 
-    def sweeps(self, *, limit: int = 50, **filters: str) -> Iterator[Json]:
+    def sweeps(self, *, limit: int = 50, **filters: str) -> Iterator[Sweep]:
         """All sweeps, newest first, read page by page of `limit`; filters: `state`, `search`."""
         cursor: Json = {}
         while True:
             page = self._connection.get("sweeps", limit=limit, **filters, **cursor)
-            yield from page["items"]
+            yield from map(Sweep, page["items"])
             if page["next"] is None:
                 return
             cursor = {"cursor": page["next"]}
@@ -84,19 +88,22 @@ class Client:
         *,
         timeout_s: float | None = None,
         poll_s: float = 0.5,
-        progress: Callable[[Json], None] | None = None,
-    ) -> Json:
+        progress: Look | None = None,
+    ) -> Sweep:
         """The sweep once it has ended or is paused; `progress` sees every look at it.
 
-        A sweep pauses on request, and by itself where going on is of no use: when its first trials
-        all failed, or the disk is full. Its last event says why, and `resume` lets it go on.
-        Raises `TimedOut`.
+        Unless one is given, a notebook and a terminal show a bar. A sweep pauses on request, and by
+        itself where going on is of no use: when its first trials all failed, or the disk is full.
+        Its last event says why, and `resume` lets it go on. Raises `TimedOut`.
         """
+        with progress_shown() if progress is None else nullcontext(progress) as look:
+            return self._wait(sweep_id, timeout_s, poll_s, look)
+
+    def _wait(self, sweep_id: str, timeout_s: float | None, poll_s: float, look: Look) -> Sweep:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             sweep = self.sweep(sweep_id)
-            if progress is not None:
-                progress(sweep)
+            look(sweep)
             if sweep["state"] in ENDED or sweep["state"] == PAUSED:
                 return sweep
             if deadline is not None and time.monotonic() >= deadline:
@@ -122,17 +129,27 @@ class Client:
         """One training run: configuration, outcome, attempts."""
         return self._connection.get(_path("trials", trial_id))
 
-    def curves(self, sweep_id: str) -> list[Json]:
-        """One curve per variant, with its stability numbers."""
+    def curves(self, sweep_id: str) -> "DataFrame":
+        """One row per curve and value: mean, interval and counts over the seeds."""
+        return curves_frame(self.curves_json(sweep_id))
+
+    def curves_json(self, sweep_id: str) -> list[Json]:
+        """One curve per variant as REST answers it: its points, seed by seed, and its stability."""
         return self._connection.items(_path("sweeps", sweep_id) + "/curves")
 
-    def stability(self, sweep_id: str) -> dict[str, Json]:
-        """The stability numbers of every curve, by label."""
-        return {curve["label"]: curve["stability"] for curve in self.curves(sweep_id)}
+    def stability(self, sweep_id: str) -> "DataFrame":
+        """One row per curve: best value and loss, optimum, sensitivity, basin."""
+        return stability_frame(self.curves_json(sweep_id))
 
-    def figure(self, sweep_id: str) -> Json:
-        """The stability figure as plotly JSON: `plotly.graph_objects.Figure(figure)` draws it."""
-        return self._connection.get(_path("sweeps", sweep_id) + "/figure")
+    def figure(self, sweep_id: str, **options: str | float | bool) -> "Figure":
+        """The stability figure; options as REST takes them: `theme`, `seeds`, `tolerance`."""
+        from sweeper import plots
+
+        return plots.from_json(self.figure_json(sweep_id, **options))
+
+    def figure_json(self, sweep_id: str, **options: str | float | bool) -> str:
+        """The same figure as the JSON that plotly reads in any language."""
+        return self._connection.read(_path("sweeps", sweep_id) + "/figure", **options).text
 
     def figure_html(self, sweep_id: str) -> str:
         """The stability figure as a page that needs no network."""

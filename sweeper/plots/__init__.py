@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
+import plotly.io as pio
 
 from sweeper.plots import effective_lr, stability, style, training
 
@@ -16,6 +17,11 @@ FIGURES: Mapping[str, Callable[..., go.Figure]] = {
 def to_json(fig: go.Figure) -> str:
     """The JSON that `Plotly.react` draws."""
     return str(fig.to_json(validate=False))
+
+
+def from_json(text: str) -> go.Figure:
+    """The figure that `to_json` wrote."""
+    return pio.from_json(text)
 
 
 def html(fig: go.Figure, title: str = "") -> str:
