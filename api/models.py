@@ -238,6 +238,16 @@ class SweepReferenceOut(Out):
     seed: int
 
 
+class StackOut(Out):
+    """What trained a trial: members by slot, null for those that are not there any more."""
+
+    id: int
+    slot: int
+    threads: int
+    members: list[str | None]
+    part_of: int | None = Field(description="the stack it was split from")
+
+
 class TrialOut(Out):
     """A trial: its configuration, its outcome, its attempts and the sweeps that share it."""
 
@@ -260,6 +270,7 @@ class TrialOut(Out):
     replaces: str | None
     config: dict[str, Any]
     provenance: dict[str, Any]
+    stack: StackOut | None
     attempts: list[AttemptOut]
     sweeps: list[SweepReferenceOut]
 

@@ -159,6 +159,7 @@ def trial_page(trial: TrialRecord, log: str, speeds: pd.DataFrame) -> TrialPage:
     return TrialPage(
         trial=trial,
         config=_flat(trial.config),
+        provenance=_flat(trial.provenance),
         log=log,
         ended=trial.state in (TrialState.DONE, TrialState.FAILED, TrialState.CANCELLED),
         speed={str(key): own["value"].median() for key, own in speeds.groupby("key")},

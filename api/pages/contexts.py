@@ -79,6 +79,8 @@ class TrialPage:
     trial: TrialRecord
     config: Mapping[str, Any]
     """Flat: `model.width` and the like."""
+    provenance: Mapping[str, Any]
+    """Flat: `packages.torch` and the like; empty until the trial is done."""
     log: str
     ended: bool
     speed: Mapping[str, float]

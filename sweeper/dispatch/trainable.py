@@ -7,7 +7,6 @@ stack sets in it is set anew by the next one.
 import errno
 import logging
 import os
-import platform
 import random
 import socket
 import time
@@ -29,8 +28,9 @@ from sweeper.dispatch.messages import Progress, Report, Row, Work, measured, wor
 from sweeper.dispatch.watchdog import Watchdog
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.records import MetricKind
+from trainers import provenance
 from trainers.checkpoints import CheckpointError
-from trainers.config import TRAINER_VERSION, from_dict
+from trainers.config import from_dict
 from trainers.metrics import StepMetrics
 from trainers.optimizers import plugins
 from trainers.runs import Run, start
@@ -244,16 +244,9 @@ def _reset_process(threads: int) -> None:
 
 
 def _provenance(work: Work) -> dict[str, Any]:
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "trainer": TRAINER_VERSION,
-        "device": torch.cuda.get_device_name() if work.device == "cuda" else "cpu",
-        "threads": work.threads,
-        "stack_size": len(work.configs),
-    }
+    """What all members share; the writer adds what is a member's own."""
+    stack = {"threads": work.threads, "stack_size": len(work.configs)}
+    return provenance.of_process() | provenance.of_device(work.device) | stack
 
 
 def _failure(error: Exception, log_tail: str) -> Failure:

@@ -165,7 +165,8 @@ class Writer:
         trial_id = claim.members[slot].trial_id
         running = (self._epoch, claim.stack_id, claim.attempt)
         value = TrialResult(**result)
-        if not self._ask(lambda: self._store.accept(*running, trial_id, value, provenance)):
+        whole = dict(provenance) | _provenance_of_member(claim, slot)
+        if not self._ask(lambda: self._store.accept(*running, trial_id, value, whole)):
             _log.info("result of trial %d dropped: it has ended or is superseded", trial_id)
 
     def _finish(self, claim: Claim, report: Report) -> None:
@@ -212,3 +213,9 @@ class Writer:
             if self._stop.wait(wait_s):
                 return None
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+def _provenance_of_member(claim: Claim, slot: int) -> dict[str, Any]:
+    """What differs between the members of a stack, with the content of the data set."""
+    config = claim.members[slot].config
+    return {"slot": slot, "seed": config["seed"], "data_sha256": config["data"]["sha256"]}

@@ -257,6 +257,21 @@ class SweepReference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StackShape:
+    """What trained a trial: all that its bits depend on besides its configuration.
+
+    `members[slot]` is the trial's own id; None stands for a trial that is not there any more.
+    """
+
+    id: int
+    slot: int
+    threads: int
+    members: tuple[str | None, ...]
+    part_of: int | None
+    """The stack it was split from, and whose checkpoint it went on from."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialRecord:
     """A trial with all that is known of it. `step` is the last one its stack reported."""
 
@@ -279,5 +294,6 @@ class TrialRecord:
     finished_at: datetime | None
     step: int
     replaces: str | None
+    stack: StackShape | None = None
     attempts: tuple[AttemptRecord, ...] = field(default=())
     sweeps: tuple[SweepReference, ...] = field(default=())

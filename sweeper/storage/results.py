@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Text, func, select, text, type_coerce
 from sweeper.errors import NotFound
 from sweeper.storage.engine import Database
 from sweeper.storage.listing import shown_state, with_stack
-from sweeper.storage.records import AttemptRecord, SweepReference, TrialRecord
+from sweeper.storage.records import AttemptRecord, StackShape, SweepReference, TrialRecord
 from sweeper.storage.tables import attempt, metric, point, stack, sweep, trial, variant
 from sweeper.trials import Outcome, TrialState
 
@@ -45,7 +45,7 @@ class Results:
         self._database = database
 
     def points(self, sweep_id: str) -> pd.DataFrame:
-        """One row per point, by variant, value and seed; `config` is the trial's as JSON text."""
+        """One row per point, by variant, value, seed; `config` and `provenance` are JSON texts."""
         return self._database.read(lambda connection: _points(connection, sweep_id))
 
     def trials(self, sweep_id: str) -> pd.DataFrame:
@@ -94,6 +94,7 @@ def _points(connection: Connection, sweep_id: str) -> pd.DataFrame:
             trial.c.failure,
             _hyperparameters(connection).label("hyperparameters"),
             config.label("config"),
+            type_coerce(trial.c.provenance, Text).label("provenance"),
         )
         .select_from(
             with_stack()
@@ -190,8 +191,25 @@ def _trial(connection: Connection, trial_id: str) -> TrialRecord:
         finished_at=row.finished_at,
         step=row.step,
         replaces=row.replaced,
+        stack=_stack(connection, row),
         attempts=_attempts(connection, row.stack_id),
         sweeps=_sweeps(connection, row.id),
+    )
+
+
+def _stack(connection: Connection, of: Any) -> StackShape | None:
+    """The stack of a trial; None before it has one, and where it was never trained."""
+    if of.stack_id is None:
+        return None
+    row = connection.execute(select(stack).where(stack.c.id == of.stack_id)).one()
+    known = select(trial.c.id, trial.c.public_id).where(trial.c.id.in_(row.members))
+    ids = {one.id: one.public_id for one in connection.execute(known)}
+    return StackShape(
+        id=row.id,
+        slot=row.members.index(of.id),
+        threads=row.threads,
+        members=tuple(ids.get(key) for key in row.members),
+        part_of=row.parent_id,
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.datasets.builders import jsonl, plan, prepared, texts
 from tests.dispatch import tiny
 from tests.dispatch.sockets import listening
 from tests.trainers.optimizers.test_plugins import example
-from trainers.config import from_dict
+from trainers.config import TRAINER_VERSION, from_dict
 from trainers.data import dataset
 from trainers.metrics import SPEEDS
 from trainers.runs import start
@@ -110,7 +111,16 @@ def test_rows_become_results_with_their_metrics_and_provenance(service: Running)
         records[0].provenance["host"],
         records[0].provenance["pid"],
     )
-    assert records[0].provenance["threads"] == 1
+    for record in records:
+        found, data, stack = record.provenance, record.config["data"]["sha256"], record.stack
+        assert stack is not None
+        assert stack.members[stack.slot] == record.id
+        assert (found["slot"], found["stack_size"]) == (stack.slot, len(stack.members))
+        assert found["threads"] == stack.threads == 1
+        assert (found["seed"], found["data_sha256"]) == (record.config["seed"], data)
+        assert found["trainer"] == TRAINER_VERSION
+        assert found["packages"]["torch"] == version("torch")
+        assert (found["device"], found["resumed_at"]) == ("cpu", 0)
     assert service.store.results.integrity() == []
 
 

@@ -96,7 +96,10 @@ def test_reasons_and_provenance_in_such_words_are_written(store: Store, tmp_path
     writer.close()
     assert counts(store, sweep.sweep_id) == {"done": 1, "pending": 1}
     done = store.results.trial(public_ids(store, sweep.sweep_id)[0])
-    assert done.provenance == {"host": "a\ufffd?", "parts": ["a\ufffd?"]}
+    assert done.provenance == {
+        **{"host": "a\ufffd?", "parts": ["a\ufffd?"]},
+        **{"slot": 0, "seed": 0, "data_sha256": "0" * 64},
+    }
     assert done.attempts[0].end_reason == "a\ufffd?"
 
 
