@@ -93,11 +93,16 @@ class Expansion:
     trials: tuple[PlannedTrial, ...]
 
 
-def sweep_state(intent: Intent, counts: Mapping[TrialState, int]) -> SweepState:
-    """The state that the intent and the counts over points give."""
+def sweep_state(
+    intent: Intent, counts: Mapping[TrialState, int], *, rounds_open: bool = False
+) -> SweepState:
+    """The state that the intent and the counts over points give.
+
+    A sweep with `rounds_open` may still get points of its own accord, and has not ended.
+    """
     if intent is Intent.CANCELLED:
         return SweepState.CANCELLED
-    if counts.get(TrialState.PENDING) or counts.get(TrialState.RUNNING):
+    if counts.get(TrialState.PENDING) or counts.get(TrialState.RUNNING) or rounds_open:
         if intent is Intent.PAUSED:
             return SweepState.PAUSED
         started = any(counts.get(s) for s in TrialState if s is not TrialState.PENDING)

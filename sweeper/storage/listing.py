@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from sweeper.errors import NotFound
 from sweeper.storage.records import Best, Page, SweepRecord
@@ -29,6 +29,8 @@ class _Counts(NamedTuple):
 def record(connection: Connection, key: int) -> SweepRecord:
     """One sweep."""
     rows = connection.execute(select(sweep).where(sweep.c.id == key)).all()
+    if not rows:
+        raise NotFound("the sweep has just been deleted")
     return _records(connection, rows)[0]
 
 
@@ -72,7 +74,7 @@ def _cursor_key(connection: Connection, cursor: str) -> int:
 
 def _has_state(state: SweepState) -> ColumnElement[bool]:
     """The rule of `sweep_state` as a condition."""
-    live = _has_point(TrialState.PENDING, TrialState.RUNNING)
+    live = or_(_has_point(TrialState.PENDING, TrialState.RUNNING), _has_open_rounds())
     begun = _has_point(*(s for s in TrialState if s is not TrialState.PENDING))
     bad = _has_point(TrialState.FAILED, TrialState.CANCELLED)
     active, paused = sweep.c.intent == Intent.ACTIVE, sweep.c.intent == Intent.PAUSED
@@ -93,10 +95,15 @@ def _has_point(*states: TrialState) -> ColumnElement[bool]:
     return chosen.correlate(sweep).exists()
 
 
+def _has_open_rounds() -> ColumnElement[bool]:
+    found = select(variant.c.id).where(variant.c.sweep_id == sweep.c.id, variant.c.rounds_open)
+    return found.correlate(sweep).exists()
+
+
 def _records(connection: Connection, rows: Sequence[Any]) -> tuple[SweepRecord, ...]:
     keys = [row.id for row in rows]
     counts = _counts(connection, keys)
-    variants = _variants(connection, keys)
+    variants, rounds_open = _variants(connection, keys)
     best = _best(connection, keys)
     return tuple(
         SweepRecord(
@@ -107,13 +114,19 @@ def _records(connection: Connection, rows: Sequence[Any]) -> tuple[SweepRecord, 
             axis_scale=row.axis_scale,
             priority=row.priority,
             intent=Intent(row.intent),
-            state=sweep_state(Intent(row.intent), counts[row.id].states),
+            state=sweep_state(
+                Intent(row.intent), counts[row.id].states, rounds_open=row.id in rounds_open
+            ),
             created_at=row.created_at,
             counts=counts[row.id].states,
             total=row.num_points,
             diverged=counts[row.id].diverged,
             variants=tuple(variants[row.id]),
             best=best.get(row.id),
+            rounds_open=row.id in rounds_open,
+            note=row.note or "",
+            tags=tuple(row.tags),
+            archived=row.archived_at is not None,
         )
         for row in rows
     )
@@ -143,12 +156,15 @@ def _counts(connection: Connection, keys: Sequence[int]) -> dict[int, _Counts]:
     return counts
 
 
-def _variants(connection: Connection, keys: Sequence[int]) -> dict[int, list[Variant]]:
+def _variants(
+    connection: Connection, keys: Sequence[int]
+) -> tuple[dict[int, list[Variant]], set[int]]:
+    """The variants of each sweep, and the sweeps whose rounds have not come to their end."""
     rows = connection.execute(
         select(variant)
         .where(variant.c.sweep_id.in_(keys))
         .order_by(variant.c.sweep_id, variant.c.position)
-    )
+    ).all()
     variants: dict[int, list[Variant]] = defaultdict(list)
     for row in rows:
         variants[row.sweep_id].append(
@@ -160,7 +176,7 @@ def _variants(connection: Connection, keys: Sequence[int]) -> dict[int, list[Var
                 overrides=row.overrides,
             )
         )
-    return variants
+    return variants, {row.sweep_id for row in rows if row.rounds_open}
 
 
 def _best(connection: Connection, keys: Sequence[int]) -> dict[int, Best]:

@@ -19,6 +19,10 @@ class EventKind(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     RETRIED = "retried"
+    EXTENDED = "extended"
+    REFINED = "refined"
+    SETTLED = "settled"
+    EDITED = "edited"
     STARTED = "started"
     TRIAL_DONE = "trial_done"
     TRIAL_FAILED = "trial_failed"
@@ -57,6 +61,21 @@ class Submission:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extension:
+    """Points that a sweep got: how many, how many of those asked for were `there` already.
+
+    `total`, `new` and `shared` count the trials of the added points.
+    """
+
+    sweep_id: str
+    points: int
+    there: int
+    total: int
+    new: int
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Best:
     """The lowest final loss of a sweep so far, and where it is."""
 
@@ -83,6 +102,11 @@ class SweepRecord:
     diverged: int
     variants: tuple[Variant, ...]
     best: Best | None
+    rounds_open: bool = False
+    """Whether bracketing or refinement may still add points."""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -36,6 +37,8 @@ TERMINAL = "('done', 'failed', 'cancelled')"
 DEAD = "('failed', 'cancelled')"
 FREE = "state = 'pending' AND stack_id IS NULL AND demand IS NOT NULL"
 """Waits for a stack. Written out, since SQLite uses a partial index for literal conditions only."""
+OPEN = "rounds_open"
+"""Of a variant whose rounds have not come to their end."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -126,6 +129,9 @@ sweep = Table(
     Column("intent", String(16), nullable=False),
     Column("num_points", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("note", Text),
+    Column("tags", JsonText, nullable=False, server_default="[]"),
+    Column("archived_at", UtcTime),
 )
 
 variant = Table(
@@ -139,8 +145,11 @@ variant = Table(
     Column("scale", String(32), nullable=False),
     Column("architecture", String(32), nullable=False),
     Column("overrides", JsonText, nullable=False),
+    Column("rounds_open", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("sweep_id", "position"),
+    Index("variant_open", "id", postgresql_where=text(OPEN), sqlite_where=text(OPEN)),
 )
+"""`rounds_open`: bracketing or refinement may still add points, whether or not trials are live."""
 
 stack = Table(
     "stack",
@@ -215,8 +224,10 @@ point = Table(
     Column("seed", BigInteger, nullable=False),
     Column("origin", String(16), nullable=False),
     Column("trial_id", ForeignKey("trial.id"), nullable=False, index=True),
+    Column("round", Integer),
     UniqueConstraint("variant_id", "value", "seed"),
 )
+"""`round`: the round of its curve that added it, counted from 1; none for what users asked for."""
 
 attempt = Table(
     "attempt",

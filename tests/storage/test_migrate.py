@@ -96,26 +96,27 @@ def test_the_embedded_database_is_made_by_opening_it(tmp_path: Path) -> None:
         assert store.results.integrity() == []
 
 
-SECOND = """
+NEXT = """
 from alembic import op
 import sqlalchemy as sa
 
-revision, down_revision = "0003", "0002"
+revision, down_revision = "9999", {head!r}
 
 
 def upgrade() -> None:
-    op.add_column("sweep", sa.Column("note", sa.Text()))
+    op.add_column("sweep", sa.Column("mood", sa.Text()))
     op.execute({statement!r})
 
 
 def downgrade() -> None:
-    op.drop_column("sweep", "note")
+    op.drop_column("sweep", "mood")
 """
 
 
-def with_second_migration(monkeypatch: pytest.MonkeyPatch, folder: Path, *, statement: str) -> None:
+def with_next_migration(monkeypatch: pytest.MonkeyPatch, folder: Path, *, statement: str) -> None:
     shutil.copytree(migrate.MIGRATIONS, folder)
-    (folder / "versions" / "0003_second.py").write_text(SECOND.format(statement=statement))
+    text = NEXT.format(head=migrate.head(), statement=statement)
+    (folder / "versions" / "9999_next.py").write_text(text)
     monkeypatch.setattr(migrate, "MIGRATIONS", folder)
 
 
@@ -131,15 +132,15 @@ def test_a_populated_database_is_upgraded(
 ) -> None:
     with open_store(store_url) as store:
         submit(store)
-    with_second_migration(monkeypatch, tmp_path / "two", statement="UPDATE sweep SET note = 'x'")
+    with_next_migration(monkeypatch, tmp_path / "two", statement="UPDATE sweep SET mood = 'x'")
     migrate.upgrade(store_url)
-    assert "note" in columns(store_url, "sweep")
+    assert "mood" in columns(store_url, "sweep")
     with open_store(store_url) as store:
         assert len(store.queue.free_trials()) == 3
-    copies = list(tmp_path.glob("*.before-0003"))
+    copies = list(tmp_path.glob("*.before-9999"))
     assert len(copies) == store_url.startswith("sqlite")
     for copy in copies:
-        assert "note" not in columns(f"sqlite:///{copy}", "sweep")
+        assert "mood" not in columns(f"sqlite:///{copy}", "sweep")
 
 
 def test_a_failed_migration_changes_nothing(
@@ -147,11 +148,11 @@ def test_a_failed_migration_changes_nothing(
 ) -> None:
     with open_store(store_url) as store:
         submit(store)
-    with_second_migration(monkeypatch, tmp_path / "two", statement="UPDATE nothing SET x = 1")
+    with_next_migration(monkeypatch, tmp_path / "two", statement="UPDATE nothing SET x = 1")
     with pytest.raises(DBAPIError, match="nothing"):
         migrate.upgrade(store_url)
     monkeypatch.undo()
-    assert "note" not in columns(store_url, "sweep")
+    assert "mood" not in columns(store_url, "sweep")
     with open_store(store_url) as store:
         assert len(store.queue.free_trials()) == 3
 
