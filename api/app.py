@@ -11,7 +11,17 @@ from api import errors, health
 from api.head import HeadAsGet
 from api.openapi import PROBLEM_RESPONSE, Application
 from api.pages import routes as pages
-from api.routes import catalogue, curves, events, figures, intents, results, sweeps, trials
+from api.routes import (
+    catalogue,
+    curves,
+    events,
+    figures,
+    intents,
+    living,
+    results,
+    sweeps,
+    trials,
+)
 from api.security import BodyLimit, Guard
 from api.settings import Settings
 from api.shutdown import set_on_signal
@@ -68,6 +78,6 @@ def create_app(store: Store | None = None, settings: Settings | None = None) -> 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSE)
     # `preview` stands before `{sweep_id}`, and `results.csv` is no sweep.
-    for module in (sweeps, intents, curves, figures, results, trials, events, catalogue):
+    for module in (sweeps, intents, living, curves, figures, results, trials, events, catalogue):
         api.include_router(module.router)
     return api

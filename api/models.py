@@ -73,6 +73,10 @@ class SweepOut(Out):
     variants: list[VariantOut]
     best: BestOut | None
     spec: dict[str, Any]
+    rounds_open: bool = Field(description="whether it may still get points of its own accord")
+    note: str
+    tags: list[str]
+    archived: bool
 
     @classmethod
     def of(cls, sweep: records.SweepRecord) -> Self:
@@ -91,6 +95,10 @@ class SweepOut(Out):
             variants=[variant_out(variant) for variant in sweep.variants],
             best=None if sweep.best is None else BestOut.model_validate(sweep.best),
             spec=dict(sweep.spec),
+            rounds_open=sweep.rounds_open,
+            note=sweep.note,
+            tags=list(sweep.tags),
+            archived=sweep.archived,
         )
 
 

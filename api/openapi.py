@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from api.problems import MEDIA_TYPE
-from sweeper.spec import SweepSpec
+from sweeper.spec import ExtensionSpec, SweepSpec
 
 TEMPLATE = "#/components/schemas/{model}"
 
@@ -47,7 +47,9 @@ class Application(FastAPI):
         document = super().openapi()
         schemas = document["components"]["schemas"]
         if "ProblemOut" not in schemas:
-            schemas |= _schemas(SweepSpec, "validation") | _schemas(ProblemOut, "serialization")
+            for model in (SweepSpec, ExtensionSpec):
+                schemas |= _schemas(model, "validation")
+            schemas |= _schemas(ProblemOut, "serialization")
         return document
 
 

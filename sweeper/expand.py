@@ -1,6 +1,6 @@
 """From a sweep to its variants, points and distinct trials. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -17,7 +17,7 @@ from sweeper.settings import (
     schedule_of,
 )
 from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
-from sweeper.trials import Expansion, PlannedPoint, PlannedTrial, Variant, fingerprint
+from sweeper.trials import Expansion, Origin, PlannedPoint, PlannedTrial, Variant, fingerprint
 from sweeper.variants import (
     second_label,
     second_values,
@@ -47,19 +47,56 @@ def expand(spec: SweepSpec, data: Mapping[str, DataConfig], salt: str = "") -> E
     """
     check(spec, data)
     planned = tuple(_planned(spec))
+    wanted = [
+        (i, value, seed)
+        for i, plan in enumerate(planned)
+        for value, seed in product(plan.values, spec.seeds)
+    ]
+    return _expansion(spec, planned, data[spec.data], wanted, salt=salt)
+
+
+def further(
+    spec: SweepSpec,
+    data: DataConfig,
+    wanted: Iterable[tuple[int, float, int]],
+    origin: Origin = Origin.EXTEND,
+) -> Expansion:
+    """Further points of an accepted sweep: (position of the variant, value, seed) each.
+
+    The values must have passed `rules.axis.value_problems`; raises `InvalidRequest` where only the
+    whole configuration shows that one does not go.
+    """
+    planned = tuple(_planned(spec))
+    return _expansion(spec, planned, data, wanted, origin)
+
+
+def optimizers_of(spec: SweepSpec) -> tuple[OptimizerSpec, ...]:
+    """What the sweep says of the optimizer of each of its variants, in their order."""
+    return tuple(plan.optimizer for plan in _planned(spec))
+
+
+def _expansion(
+    spec: SweepSpec,
+    planned: Sequence[_Planned],
+    data: DataConfig,
+    wanted: Iterable[tuple[int, float, int]],
+    origin: Origin = Origin.GRID,
+    salt: str = "",
+) -> Expansion:
     points: list[PlannedPoint] = []
     trials: dict[str, PlannedTrial] = {}
     passed = set[Any]()
-    for i, variant in enumerate(planned):
-        for value, seed in product(variant.values, spec.seeds):
-            config = _config(spec, variant, value, seed, data[spec.data])
-            identity = fingerprint(config, salt)
-            if identity not in trials:
-                _check_together(spec, variant.optimizer, config, passed)
-                trials[identity] = PlannedTrial(
-                    fingerprint=identity, stack_key=stack_key(config), config=config
-                )
-            points.append(PlannedPoint(variant=i, value=value, seed=seed, fingerprint=identity))
+    for i, value, seed in wanted:
+        config = _config(spec, planned[i], value, seed, data)
+        identity = fingerprint(config, salt)
+        if identity not in trials:
+            _check_together(spec, planned[i].optimizer, config, passed)
+            trials[identity] = PlannedTrial(
+                fingerprint=identity, stack_key=stack_key(config), config=config
+            )
+        points.append(
+            PlannedPoint(variant=i, value=value, seed=seed, fingerprint=identity, origin=origin)
+        )
     return Expansion(
         variants=tuple(plan.variant for plan in planned),
         points=tuple(points),

@@ -1,7 +1,6 @@
 """The use cases, one method each: REST, the pages and the command line all call these."""
 
 import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pandas as pd
 from sweeper import plots, presets, submission
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.analysis.stability import Stability, stability
+from sweeper.extension import planned_extension
 from sweeper.grids import axis_scale
 from sweeper.plots.effective_lr import KEY as EFFECTIVE_LR
 from sweeper.plots.effective_lr import EffectiveLrOptions
@@ -21,6 +21,7 @@ from sweeper.plots.training import TrainingOptions
 from sweeper.spec import SweepSpec, parse
 from sweeper.storage.records import (
     Event,
+    Extension,
     IdempotentRequest,
     Page,
     Submission,
@@ -80,7 +81,7 @@ class Service:
         `KeyReused`, and then nothing is stored.
         """
         spec = parse(body)
-        expansion = self._expand(spec, salt=secrets.token_hex(16) if spec.fresh else "")
+        expansion = self._expand(spec)
         return self.store.sweeps.submit(
             name=spec.name,
             spec=dict(body),
@@ -99,8 +100,8 @@ class Service:
         known = frozenset[str]() if spec.fresh else self._known(expansion)
         return submission.preview(expansion, known)
 
-    def _expand(self, spec: SweepSpec, salt: str = "") -> Expansion:
-        return submission.whole_expansion(spec, self.datasets(), self.datasets_dir, salt)
+    def _expand(self, spec: SweepSpec) -> Expansion:
+        return submission.whole_expansion(spec, self.datasets(), self.datasets_dir)
 
     def _known(self, expansion: Expansion) -> frozenset[str]:
         return frozenset(self.store.sweeps.existing([t.fingerprint for t in expansion.trials]))
@@ -135,6 +136,15 @@ class Service:
     def retry(self, sweep_id: str) -> int:
         """Train the failed and cancelled trials of a sweep anew; how many there are."""
         return self.store.sweeps.retry(sweep_id)
+
+    def extend(self, sweep_id: str, body: Mapping[str, Any]) -> Extension:
+        """Add values and seeds to a sweep; what is there already is left as it is.
+
+        Raises `InvalidRequest`, or `Conflict` where the sweep cannot get further points.
+        """
+        submitted = self.sweep(sweep_id).spec
+        planned = planned_extension(submitted, body, self.store.results.points(sweep_id))
+        return self.store.sweeps.extend(sweep_id, planned)
 
     def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """What happened to a sweep after the event of that id."""

@@ -1,7 +1,7 @@
 """A sweep as its user writes it: the JSON body, and its shape. What it may say is in `rules`."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -113,6 +113,45 @@ class OptimizerSpec(Grid):
         return {key: raw[key] for key in raw.keys() & own} | {"overrides": overrides}
 
 
+class BracketSpec(_Model):
+    """Bracketing: values beyond the end of the grid, for as long as the best one lies there."""
+
+    mode: Literal["auto"] = "auto"
+    budget: Annotated[Whole, Field(ge=1, le=100)]
+    """The most values that are added to a curve."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_budget(cls, raw: Any) -> Any:
+        return _with_budget(raw)
+
+
+class RefinementSpec(_Model):
+    """Refinement: values near the optimum, at the edges of the basin, and where runs diverge."""
+
+    budget: Annotated[Whole, Field(ge=1, le=100)]
+    """The most values that are added to a curve."""
+    tolerance: Annotated[Number, Field(gt=0)] | None = None
+    """How closely edges are known in the end: in decades, on a linear axis in its own unit."""
+    depth: Annotated[Number, Field(gt=0, le=10)] = 0.05
+    """Of the basin: nats above the best loss."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_budget(cls, raw: Any) -> Any:
+        return _with_budget(raw)
+
+
+def _with_budget(raw: Any) -> Any:
+    if isinstance(raw, dict) and raw.get("budget") is not None:
+        return raw
+    shown = repr(raw)[:80]
+    raise ValueError(
+        f"needs a budget, the most values that it may add to each curve, "
+        f'such as {{"budget": 6}}, but got {shown}'
+    )
+
+
 class SweepSpec(_Model):
     """One axis over optimizers, scales, architectures and seeds; or two, for their interaction."""
 
@@ -132,15 +171,48 @@ class SweepSpec(_Model):
     priority: Annotated[Whole, Field(ge=-100, le=100)] = 0
     fresh: StrictBool = False
     """Trains every point anew and shares nothing with other sweeps."""
+    extend: BracketSpec | None = None
+    """Adds values on the side where the optimum lies on the edge, until it is bracketed."""
+    refine: RefinementSpec | None = None
+    """Then adds values where the curve is not known closely enough."""
+
+
+class ExtensionSpec(_Model):
+    """Further points of a sweep: every one of `values` with every one of `seeds`.
+
+    What is left out is what each curve has already.
+    """
+
+    values: list[Number] | None = Field(default=None, min_length=1, max_length=MAX_POINTS)
+    seeds: list[Annotated[Whole, Field(ge=0, lt=2**32)]] | None = Field(
+        default=None, min_length=1, max_length=1000
+    )
+    variants: list[Text] | None = Field(default=None, min_length=1, max_length=1000)
+    """Labels of the curves that get them; all of them unless given."""
+
+    @model_validator(mode="after")
+    def _adds_something(self) -> Self:
+        if self.values is None and self.seeds is None:
+            raise ValueError("give `values`, `seeds` or both")
+        return self
+
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 def parse(body: Mapping[str, Any]) -> SweepSpec:
     """The sweep that a JSON body describes; `InvalidRequest` lists all that its shape breaks."""
+    return validated(SweepSpec, body)
+
+
+def validated(model: type[Parsed], body: Mapping[str, Any]) -> Parsed:
+    """The body as one of the models here; `InvalidRequest` lists all that its shape breaks."""
     try:
-        return SweepSpec.model_validate(body)
+        return model.model_validate(body)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise InvalidRequest(tuple(_merged(_problem(detail) for detail in details))) from None
+        found = _merged(_problem(detail, model) for detail in details)
+        raise InvalidRequest(tuple(found)) from None
 
 
 def incomplete(grid: Grid) -> str | None:
@@ -168,11 +240,11 @@ def _merged(problems: Any) -> list[Problem]:
     return list(found.values())
 
 
-def _problem(detail: ErrorDetails) -> Problem:
+def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = detail["loc"]
     if setting := _setting(path):
         return Problem(pointer(*setting), f"{_setting_rule()}, but got {_shown(detail)}")
-    return Problem(pointer(*path), _message(detail))
+    return Problem(pointer(*path), _message(detail, model))
 
 
 def _setting(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -197,10 +269,10 @@ def _shown(detail: ErrorDetails) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _message(detail: ErrorDetails) -> str:
+def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown key {str(detail['loc'][-1])!r}; known: {_known_keys(detail['loc'])}"
+        return f"unknown key {str(detail['loc'][-1])!r}; known: {_known_keys(detail['loc'], model)}"
     if kind == "missing":
         return "is required"
     if kind == "value_error":
@@ -218,7 +290,14 @@ def _message(detail: ErrorDetails) -> str:
     return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but got {_shown(detail)}"
 
 
-def _known_keys(path: tuple[str | int, ...]) -> str:
-    models = {"axis": AxisSpec, "second_axis": AxisSpec}
-    model = models.get(str(path[0]), SweepSpec) if len(path) > 1 else SweepSpec
-    return ", ".join(model.model_fields)
+_PARTS: Mapping[str, type[BaseModel]] = {
+    "axis": AxisSpec,
+    "second_axis": AxisSpec,
+    "extend": BracketSpec,
+    "refine": RefinementSpec,
+}
+
+
+def _known_keys(path: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    part = _PARTS.get(str(path[0]), model) if len(path) > 1 else model
+    return ", ".join(part.model_fields)

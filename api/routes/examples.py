@@ -11,15 +11,12 @@ SWEEP: dict[str, Any] = {
     "base": {"steps": 500},
 }
 
-SWEEP_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/SweepSpec"},
-                "example": SWEEP,
-            }
-        },
-    }
-}
-"""The body is read by `api.body` and judged by `sweeper.spec`, so OpenAPI has to be told of it."""
+
+def _body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    """A body is read by `api.body` and judged by `sweeper`, so OpenAPI has to be told of it."""
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+SWEEP_BODY = _body("SweepSpec", SWEEP)
+EXTENSION_BODY = _body("ExtensionSpec", {"values": [0.316, 1.0], "seeds": [0, 1]})

@@ -54,5 +54,6 @@ function covers(built, spec) {
   const same = (a, b) => a.length === b.length && a.every((entry, i) => norm(entry) === norm(b[i]));
   const order = (entries) => [...entries].sort((a, b) => norm(a) < norm(b) ? -1 : 1);
   return same(order(built.optimizers), order(spec.optimizers))
-    && norm(built.base ?? {}) === norm(spec.base ?? {}) && norm(built.axis) === norm(spec.axis);
+    && norm(built.base ?? {}) === norm(spec.base ?? {}) && norm(built.axis) === norm(spec.axis)
+    && !spec.extend && !spec.refine;
 }

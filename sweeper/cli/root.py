@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli import database, datasets, demo, doctor, files, output, serve, sweeps
+from sweeper.cli import database, datasets, demo, doctor, files, output, serve, steering, sweeps
 from sweeper.errors import SweeperError
 
 PANELS = {
     "The service": (serve.serve, serve.api, serve.dispatch, demo.demo),
-    "Sweeps": (*sweeps.COMMANDS, *files.COMMANDS),
+    "Sweeps": (*sweeps.COMMANDS, *steering.COMMANDS, *files.COMMANDS),
     "This machine": (doctor.doctor,),
 }
 

@@ -1,4 +1,4 @@
-"""Commands on sweeps, over REST: submit, look, follow, steer."""
+"""Commands on sweeps, over REST: submit, look, follow."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -80,7 +80,7 @@ def submit(
         trials = submission["trials"]
         say(f"{trials['total']} trials: {trials['new']} new, {trials['shared']} there already")
         if wait:
-            _follow(client, submission["id"], as_json)
+            follow_to_end(client, submission["id"], as_json)
         elif as_json:
             print_json(submission)
         else:
@@ -168,7 +168,7 @@ def watch(
     Example: sweeper watch latest && sweeper export latest -o results.csv
     """
     with connected(data, url, key) as client:
-        _follow(client, resolve(client, sweep_id), as_json)
+        follow_to_end(client, resolve(client, sweep_id), as_json)
 
 
 def curves(
@@ -191,98 +191,18 @@ def curves(
     print_table(columns, (row for curve in found for row in _curve_rows(curve)))
 
 
-def cancel(
-    sweep_id: options.SweepId,
-    as_json: options.AsJson = False,
-    data: options.Data = options.HOME,
-    url: options.Url = None,
-    key: options.Key = None,
-) -> None:
-    """End a sweep for good; what other sweeps want of it is trained on.
-
-    Example: sweeper cancel latest
-    """
-    _steer(Client.cancel, sweep_id, as_json, data, url, key)
-
-
-def pause(
-    sweep_id: options.SweepId,
-    as_json: options.AsJson = False,
-    data: options.Data = options.HOME,
-    url: options.Url = None,
-    key: options.Key = None,
-) -> None:
-    """Hold a sweep: running work is saved, nothing more of it starts until `resume`.
-
-    Example: sweeper pause latest
-    """
-    _steer(Client.pause, sweep_id, as_json, data, url, key)
-
-
-def resume(
-    sweep_id: options.SweepId,
-    as_json: options.AsJson = False,
-    data: options.Data = options.HOME,
-    url: options.Url = None,
-    key: options.Key = None,
-) -> None:
-    """Go on with a paused sweep, from its checkpoints.
-
-    Example: sweeper resume latest
-    """
-    _steer(Client.resume, sweep_id, as_json, data, url, key)
-
-
-def retry(
-    sweep_id: options.SweepId,
-    as_json: options.AsJson = False,
-    data: options.Data = options.HOME,
-    url: options.Url = None,
-    key: options.Key = None,
-) -> None:
-    """Train the failed and cancelled points of a sweep anew; results stay as they are.
-
-    Example: sweeper retry latest
-    """
-    with connected(data, url, key) as client:
-        answer = client.retry(resolve(client, sweep_id))
-    if as_json:
-        print_json(answer)
-    else:
-        typer.echo(f"{answer['retried']} trials again")
-
-
 COMMANDS: tuple[Callable[..., None], ...] = (
     submit,
     preview,
     ls,
     show,
     watch,
-    cancel,
-    pause,
-    resume,
-    retry,
     curves,
 )
 
 
-def _steer(
-    verb: Callable[[Client, str], Json],
-    sweep_id: str,
-    as_json: bool,
-    data: Path,
-    url: str | None,
-    key: str | None,
-) -> None:
-    with connected(data, url, key) as client:
-        sweep = verb(client, resolve(client, sweep_id))
-    if as_json:
-        print_json(sweep)
-    else:
-        typer.echo(f"{sweep['id']}: {sweep['state']}, {progress.counts(sweep)}")
-
-
-def _follow(client: Client, sweep_id: str, as_json: bool) -> None:
+def follow_to_end(client: Client, sweep_id: str, as_json: bool) -> None:
+    """Follow a sweep and print its numbers; exits 4 unless it is done."""
     sweep = progress.follow(client, sweep_id)
     curves = client.curves_json(sweep_id)
     if as_json:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -170,6 +170,23 @@ class Client:
     def retry(self, sweep_id: str) -> Json:
         """Train its failed and cancelled points anew."""
         return self._change(sweep_id, "retry")
+
+    def extend(
+        self,
+        sweep_id: str,
+        *,
+        values: Sequence[float] | None = None,
+        seeds: Sequence[int] | None = None,
+        variants: Sequence[str] | None = None,
+    ) -> Json:
+        """Add every value with every seed to its curves (or those of these labels).
+
+        What is left out is what each curve has. The answer counts the points that were `added` and
+        those that were `there` already, and the trials.
+        """
+        asked = {"values": values, "seeds": seeds, "variants": variants}
+        body = {name: list(part) for name, part in asked.items() if part is not None}
+        return self._connection.post(_path("sweeps", sweep_id) + "/extend", body)
 
     def optimizers(self) -> list[Json]:
         """The optimizers there are, each with its hyperparameters."""

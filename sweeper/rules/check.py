@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from sweeper.errors import InvalidRequest, Problem
-from sweeper.rules import axis, grids, names, settings, values
+from sweeper.rules import axis, grids, names, rounds, settings, values
 from sweeper.spec import SweepSpec
 from trainers.config import DataConfig
 
@@ -24,6 +24,7 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         ]
         or list(values.too_many(spec))
         or list(values.bad_values(spec))
+        or list(rounds.problems(spec))
     )
     if problems:
         raise InvalidRequest(first_of_each_place(problems))

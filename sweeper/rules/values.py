@@ -1,14 +1,14 @@
 """Values: not too many, none twice, on the axis's scale, in every optimizer's range. Pure."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sweeper.errors import Problem
 from sweeper.grids import axis_scale, multiple
 from sweeper.rules.problems import Path, repeated
 from sweeper.rules.taken import Taken, axes, first_axes
 from sweeper.settings import number_problem
-from sweeper.spec import MAX_POINTS, SweepSpec, pointer
+from sweeper.spec import MAX_POINTS, OptimizerSpec, SweepSpec, pointer
 from sweeper.variants import second_values
 
 
@@ -33,6 +33,18 @@ def bad_values(spec: SweepSpec) -> Iterator[Problem]:
         for value, place in placed:
             if message := _scale_problem(taken, value) or _range_problem(taken, value):
                 yield Problem(pointer(*place), message)
+
+
+def further_values(
+    spec: SweepSpec, values: Sequence[float], path: Path, optimizers: Sequence[OptimizerSpec]
+) -> Iterator[Problem]:
+    """What is wrong with further values for some optimizers of the sweep; `path` is their list."""
+    yield from repeated(values, *path)
+    for taken, optimizer in zip(first_axes(spec), spec.optimizers, strict=True):
+        if optimizer in optimizers:
+            for j, value in enumerate(values):
+                if message := _scale_problem(taken, value) or _range_problem(taken, value):
+                    yield Problem(pointer(*path, j), message)
 
 
 def _placed(taken: Taken) -> Iterator[tuple[float, Path]]:

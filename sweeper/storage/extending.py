@@ -65,9 +65,7 @@ def extend(connection: Connection, sweep_id: str, planned: Expansion) -> Extensi
     if not added.points:
         return _extension(sweep_id, added)
     reopen(connection, key)
-    draft = Draft(
-        sweeps=[key], kind=EventKind.EXTENDED, message=_told(added), data=_data(added)
-    )
+    draft = Draft(sweeps=[key], kind=EventKind.EXTENDED, message=_told(added), data=_data(added))
     write_events(connection, [draft])
     return _extension(sweep_id, added)
 

@@ -24,7 +24,7 @@ _FLOATS = (
 )
 _INTEGERS = ("variant", "seed", "step")
 _OPTIONAL_INTEGERS = ("diverged_at_step", "stack")
-_TEXTS = ("state", "outcome", "failure", "failure_message")
+_TEXTS = ("state", "outcome", "failure", "failure_message", "provenance")
 _RESULTS = (
     trial.c.outcome,
     trial.c.final_loss,

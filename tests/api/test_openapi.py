@@ -22,6 +22,7 @@ OPERATIONS = {
     "pause_sweep",
     "resume_sweep",
     "retry_sweep",
+    "extend_sweep",
     "get_curves",
     "get_stability",
     "get_figure",
