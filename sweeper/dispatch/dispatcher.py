@@ -21,6 +21,7 @@ from sweeper.dispatch.control import start_control
 from sweeper.dispatch.leadership import acquire, start_beat
 from sweeper.dispatch.messages import timing_from_environment
 from sweeper.dispatch.overseer import Overseer
+from sweeper.dispatch.rounds import advance
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
 from sweeper.dispatch.stop import Stop, end_at_deadline, end_with_parent, install_signals
@@ -98,6 +99,7 @@ def _act(
         control=name,
         timing=timing,
         idle_exit=idle_exit,
+        advance=lambda: advance(store, epoch),
     )
     own_cluster = OwnCluster(LiveCapacity().now) if is_local else None
     overseer = Overseer(store.queue, epoch, running, stop, timing.progress_limit_s, own_cluster)

@@ -26,6 +26,8 @@ from trainers.optimizers import plugins
 LOOK_AHEAD_S = 2.0
 """A stack is claimed ahead when a running one has this much left, so that no core waits for it."""
 POLL_S = 0.2
+ADVANCE_S = 1.0
+"""How often sweeps that think are looked after while there is no room."""
 MAX_TUNE_TRIALS = 500
 """The driver's cost grows with the trials that a Tuner remembers; then a fresh one takes over."""
 IDLE_LIMIT_S = 600.0
@@ -49,6 +51,8 @@ class Supply:
     control: str
     timing: Timing
     idle_exit: bool
+    advance: Callable[[], None]
+    """Gives sweeps that think their next points."""
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         return object, ()
@@ -69,6 +73,7 @@ class StackSearcher(Searcher):
         self._idle_limit_s = idle_limit_s
         self._count = 0
         self._asked_at = float("-inf")
+        self._advanced_at = float("-inf")
         self._nothing_waits = False
         self.was_idle = False
 
@@ -115,7 +120,9 @@ class StackSearcher(Searcher):
         if time.monotonic() - self._asked_at < POLL_S:
             return None
         try:
-            if not self._has_room():
+            has_room = self._has_room()
+            self._advance(has_room)
+            if not has_room:
                 return None
             config = self._claimed(trial_id)
         except Fenced:
@@ -130,6 +137,13 @@ class StackSearcher(Searcher):
             self._nothing_waits = True
         self._asked_at = time.monotonic()
         return None
+
+    def _advance(self, has_room: bool) -> None:
+        """Before every claim, as there may be one after it; seldom where nothing can be claimed."""
+        now = time.monotonic()
+        if has_room or now - self._advanced_at > ADVANCE_S:
+            self._advanced_at = now
+            self._supply.advance()
 
     def _has_room(self) -> bool:
         capacity, running = self._supply.capacity(), self._supply.running.all()

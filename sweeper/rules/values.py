@@ -7,9 +7,10 @@ from sweeper.errors import Problem
 from sweeper.grids import axis_scale, multiple
 from sweeper.rules.problems import Path, repeated
 from sweeper.rules.taken import Taken, axes, first_axes
-from sweeper.settings import number_problem
+from sweeper.settings import WHOLE_NUMBERS, number_problem
 from sweeper.spec import MAX_POINTS, OptimizerSpec, SweepSpec, pointer
 from sweeper.variants import second_values
+from trainers.config import Option
 
 
 def too_many(spec: SweepSpec) -> Iterator[Problem]:
@@ -45,6 +46,12 @@ def further_values(
             for j, value in enumerate(values):
                 if message := _scale_problem(taken, value) or _range_problem(taken, value):
                     yield Problem(pointer(*path, j), message)
+
+
+def takes_whole_numbers(spec: SweepSpec, optimizer: OptimizerSpec) -> bool:
+    """Whether the swept hyperparameter of this optimizer has whole numbers only."""
+    taken = list(first_axes(spec))[spec.optimizers.index(optimizer)]
+    return spec.axis.parameter in WHOLE_NUMBERS or isinstance(taken.rule, Option)
 
 
 def _placed(taken: Taken) -> Iterator[tuple[float, Path]]:

@@ -1,15 +1,16 @@
-"""The store: one database behind three groups of operations."""
+"""The store: one database behind four groups of operations."""
 
 from typing import Self
 
 from sweeper.storage.engine import Database
 from sweeper.storage.queue import Queue
 from sweeper.storage.results import Results
+from sweeper.storage.rounds import Rounds
 from sweeper.storage.sweeps import Sweeps
 
 
 class Store:
-    """`sweeps` for users, `queue` for the dispatcher, `results` for readers.
+    """`sweeps` for users, `queue` and `rounds` for the dispatcher, `results` for readers.
 
     Threads may share a store and processes may each have their own; nothing is kept in it but
     connections, which `close` ends. It never survives a fork.
@@ -19,6 +20,7 @@ class Store:
         self._database = database
         self.sweeps = Sweeps(database)
         self.queue = Queue(database)
+        self.rounds = Rounds(database)
         self.results = Results(database)
 
     @property

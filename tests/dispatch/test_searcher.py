@@ -42,8 +42,17 @@ class Bench:
             control="control",
             timing=Timing(),
             idle_exit=idle_exit,
+            advance=self._advance,
         )
         self.searcher = StackSearcher(self.supply)
+        self.advanced = 0
+        self.more: list[float] = []
+
+    def _advance(self) -> None:
+        """A round of each value that is left, one at a time."""
+        self.advanced += 1
+        if self.more:
+            builders.submit(self.store, builders.expansion(values=[self.more.pop()]))
 
 
 @pytest.fixture
@@ -75,6 +84,17 @@ def test_it_claims_what_fits_and_nothing_more(bench: Bench) -> None:
     assert (work.stack_id, work.attempt, len(work.configs)) == (config["stack_id"], 1, 15)
     assert bench.searcher.suggest("two") is None
     assert [r.claim.stack_id for r in bench.running.all()] == [config["stack_id"]]
+
+
+def test_what_a_round_adds_is_claimed_at_once(bench: Bench) -> None:
+    bench.more = [0.7]
+    config = bench.searcher.suggest("one")
+    assert isinstance(config, dict)
+    assert len(work_from_json(config["spec"]).configs) == 1
+    # There is no room now, and it has just been looked at.
+    looks = bench.advanced
+    assert bench.searcher.suggest("two") is None
+    assert bench.advanced == looks
 
 
 def test_interrupted_stacks_come_first_as_they_were(bench: Bench) -> None:
