@@ -16,6 +16,7 @@ from api.routes import (
     curves,
     events,
     figures,
+    heatmap,
     intents,
     living,
     results,
@@ -78,6 +79,18 @@ def create_app(store: Store | None = None, settings: Settings | None = None) -> 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSE)
     # `preview` stands before `{sweep_id}`, and `results.csv` is no sweep.
-    for module in (sweeps, intents, living, curves, figures, results, trials, events, catalogue):
+    modules = (
+        sweeps,
+        intents,
+        living,
+        curves,
+        heatmap,
+        figures,
+        results,
+        trials,
+        events,
+        catalogue,
+    )
+    for module in modules:
         api.include_router(module.router)
     return api

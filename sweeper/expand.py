@@ -17,9 +17,16 @@ from sweeper.settings import (
     schedule_of,
 )
 from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
-from sweeper.trials import Expansion, Origin, PlannedPoint, PlannedTrial, Variant, fingerprint
-from sweeper.variants import (
+from sweeper.trials import (
+    Expansion,
+    Origin,
+    PlannedPoint,
+    PlannedTrial,
+    Variant,
+    fingerprint,
     second_label,
+)
+from sweeper.variants import (
     second_values,
     variant_label,
     variant_settings,

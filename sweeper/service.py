@@ -11,11 +11,13 @@ import pandas as pd
 
 from sweeper import plots, presets, submission
 from sweeper.analysis.curves import Curve, stability_curves
+from sweeper.analysis.heatmap import HeatMap, heat_maps
 from sweeper.analysis.stability import Stability, stability
 from sweeper.extension import planned_extension
 from sweeper.grids import axis_scale
 from sweeper.plots.effective_lr import KEY as EFFECTIVE_LR
 from sweeper.plots.effective_lr import EffectiveLrOptions
+from sweeper.plots.heatmap import HeatMapOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 from sweeper.spec import SweepSpec, parse
@@ -48,6 +50,11 @@ class CurvesView:
     sweep: SweepRecord
     curves: tuple[Curve, ...]
     stabilities: tuple[Stability, ...]
+
+    @property
+    def heat_maps(self) -> tuple[HeatMap, ...]:
+        """Of a sweep of two axes, one per optimizer; none of another sweep."""
+        return heat_maps(self.sweep.spec, self.sweep.variants, self.curves, self.stabilities)
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,18 @@ class Service:
         view = self.curves(sweep_id, tolerance)
         chosen = options or StabilityOptions(title=view.sweep.name)
         return plots.FIGURES["stability"](view.curves, view.stabilities, options=chosen)
+
+    def heat_map_figure(self, sweep_id: str, options: HeatMapOptions | None = None) -> str:
+        """The heat maps of a sweep of two axes, as the JSON that `Plotly.react` draws."""
+        return plots.to_json(self._heat_map_figure(sweep_id, options))
+
+    def heat_map_page(self, sweep_id: str) -> str:
+        """The same heat maps as an HTML page that needs nothing else."""
+        title = self.sweep(sweep_id).name
+        return plots.html(self._heat_map_figure(sweep_id, HeatMapOptions(title=title)), title=title)
+
+    def _heat_map_figure(self, sweep_id: str, options: HeatMapOptions | None) -> Any:
+        return plots.FIGURES["heatmap"](self.curves(sweep_id).heat_maps, options=options)
 
     def training_figure(self, trial_id: str, options: TrainingOptions | None = None) -> str:
         """The loss curve of a trial, as the JSON that `Plotly.react` draws."""

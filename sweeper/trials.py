@@ -64,6 +64,16 @@ class Variant:
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
+def second_label(label: str, parameter: str, value: float) -> str:
+    """The label of a variant at one value of the second axis."""
+    return f"{label}, {parameter}={value:g}"
+
+
+def label_without(label: str, parameter: str, value: float) -> str:
+    """The inverse of `second_label`."""
+    return label.removesuffix(second_label("", parameter, value))
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedPoint:
     """A point of a sweep; `variant` is the position of its variant in the expansion."""

@@ -21,11 +21,6 @@ def variant_label(spec: SweepSpec, optimizer: OptimizerSpec) -> str:
     return optimizer.label or ", ".join([optimizer.name, *shown])
 
 
-def second_label(label: str, parameter: str, value: float) -> str:
-    """The label of a variant for one value of the second axis."""
-    return f"{label}, {parameter}={value:g}"
-
-
 def swept(spec: SweepSpec) -> tuple[str, ...]:
     """The hyperparameters of the axes."""
     axes = (spec.axis, spec.second_axis)

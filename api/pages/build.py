@@ -117,6 +117,7 @@ def sweep_page(
         ended=sweep.state in ENDED,
         time_left_s=time_left_s(sweep, trials, datetime.now(UTC)),
         curves=[CurveRow(curve=curve, numbers=numbers) for curve, numbers in pairs],
+        heat_maps=view.heat_maps,
         events=events[-SHOWN_EVENTS:],
         num_events=len(events),
         newest_event=events[-1].id if events else 0,

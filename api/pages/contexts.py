@@ -7,6 +7,7 @@ from typing import Any
 from api.health import Check
 from api.pages.progress import Progress
 from sweeper.analysis.curves import Curve
+from sweeper.analysis.heatmap import HeatMap
 from sweeper.analysis.stability import Stability
 from sweeper.optimizer_info import OptimizerInfo
 from sweeper.settings import Rule
@@ -58,6 +59,8 @@ class SweepPage:
     ended: bool
     time_left_s: float | None
     curves: Sequence[CurveRow]
+    heat_maps: Sequence[HeatMap]
+    """Of a sweep of two axes."""
     events: Sequence[Event]
     """The newest, oldest first."""
     num_events: int

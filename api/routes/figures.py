@@ -1,4 +1,4 @@
-"""The stability figure of a sweep and the training figure of a trial, as plotly JSON or a page."""
+"""The figures of a sweep and of a trial, as plotly JSON or a page."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.deps import ServiceDep, SweepId, Tolerance, TrialId
 from sweeper.plots.effective_lr import EffectiveLrOptions
+from sweeper.plots.heatmap import HeatMapOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 
@@ -14,6 +15,10 @@ router = APIRouter(tags=["figures"])
 
 Theme = Annotated[Literal["light", "dark"], Query(description="colours for this background")]
 Part = Annotated[bool, Query(description="whether this part is drawn")]
+OfSweep = Annotated[
+    Literal["stability", "heatmap"],
+    Query(description="losses against the axis, or over both axes of a sweep that has two"),
+]
 JSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
 HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
 
@@ -24,9 +29,10 @@ HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
     response_class=Response,
     responses=JSON,
 )
-def figure(
+def sweep_figure(
     service: ServiceDep,
     sweep_id: SweepId,
+    figure: OfSweep = "stability",
     theme: Theme = "light",
     seeds: Part = True,
     intervals: Part = True,
@@ -34,6 +40,9 @@ def figure(
     tolerance: Tolerance = 0.05,
 ) -> Response:
     """Final loss against the swept hyperparameter: `plotly.graph_objects.Figure(answer)`."""
+    if figure == "heatmap":
+        drawn = service.heat_map_figure(sweep_id, HeatMapOptions(theme=theme))
+        return Response(drawn, media_type="application/json")
     options = StabilityOptions(theme=theme, seeds=seeds, intervals=intervals, diverged=diverged)
     drawn = service.figure(sweep_id, options, tolerance)
     return Response(drawn, media_type="application/json")
@@ -45,10 +54,11 @@ def figure(
     response_class=Response,
     responses=HTML,
 )
-def figure_page(service: ServiceDep, sweep_id: SweepId) -> Response:
+def figure_page(service: ServiceDep, sweep_id: SweepId, figure: OfSweep = "stability") -> Response:
     """The figure as a page of its own, to keep: it opens anywhere and contacts nobody."""
     name = f'attachment; filename="sweep-{sweep_id}.html"'
-    page = service.figure_page(sweep_id)
+    pages = {"stability": service.figure_page, "heatmap": service.heat_map_page}
+    page = pages[figure](sweep_id)
     return Response(page, media_type="text/html", headers={"content-disposition": name})
 
 

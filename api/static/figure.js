@@ -1,5 +1,6 @@
 // Drawing figure JSON with plotly.js. SVG traces only, no code built at run time.
-const node = () => document.getElementById("figure");
+const node = (place = "figure") => document.getElementById(place);
+const caption = (place) => document.getElementById(place === "figure" ? "caption" : `${place}-caption`);
 const CONFIG = {
   displaylogo: false,
   responsive: true,
@@ -8,12 +9,12 @@ const CONFIG = {
 };
 
 // The page has the title already, and room for the rest below the figure.
-function fit(figure) {
-  const narrow = node().clientWidth < 640;
+function fit(figure, place) {
+  const narrow = node(place).clientWidth < 640;
   const { title, margin } = figure.layout;
   const facets = figure.layout.annotations?.some((note) => note.yref === "paper" && note.y > 0.9);
   const top = facets ? 40 : 16;
-  document.getElementById("caption").textContent = title?.subtitle?.text ?? "";
+  caption(place).textContent = title?.subtitle?.text ?? "";
   figure.layout.height -= margin.t - top;
   figure.layout.margin = { ...margin, t: top };
   delete figure.layout.title;
@@ -23,34 +24,34 @@ function fit(figure) {
   figure.layout.margin = { ...figure.layout.margin, l: 48, r: 8, b: 110 };
 }
 
-/** Fetch the figure and draw it; `address` is a function of the theme. */
-export async function draw(address, prepare = () => {}) {
+/** Fetch the figure and draw it in its place; `address` is a function of the theme. */
+export async function draw(address, prepare = () => {}, place = "figure") {
   const answer = await fetch(address(globalThis.currentTheme()));
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   const figure = await answer.json();
   prepare(figure);
-  fit(figure);
+  fit(figure, place);
   // Zoom and hidden curves stay as the reader left them while the data change.
   figure.layout.uirevision ??= "same";
-  node().querySelector(".wait")?.remove();
-  await Plotly.react(node(), figure.data, figure.layout, CONFIG);
-  node().style.minHeight = "0";
+  node(place).querySelector(".wait")?.remove();
+  await Plotly.react(node(place), figure.data, figure.layout, CONFIG);
+  node(place).style.minHeight = "0";
 }
 
-export function onClickOpenTrial() {
-  node().on("plotly_click", (event) => {
+export function onClickOpenTrial(place = "figure") {
+  node(place).on("plotly_click", (event) => {
     const id = event.points.map((point) => point.customdata?.[0]).find(Boolean);
     if (id) location.href = `/trials/${encodeURIComponent(id)}`;
   });
 }
 
-export function pictureButtons(name) {
-  for (const button of document.querySelectorAll("[data-picture]")) {
+export function pictureButtons(name, place = "figure") {
+  for (const button of node(place).closest("section").querySelectorAll("[data-picture]")) {
     button.addEventListener("click", () => {
-      const { clientWidth: width, clientHeight: height } = node();
+      const { clientWidth: width, clientHeight: height } = node(place);
       const paper = getComputedStyle(document.body).backgroundColor;
       Plotly.downloadImage(
-        { data: node().data, layout: { ...node().layout, paper_bgcolor: paper } },
+        { data: node(place).data, layout: { ...node(place).layout, paper_bgcolor: paper } },
         { format: button.dataset.picture, filename: name, width, height, scale: 2 },
       );
     });

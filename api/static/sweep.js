@@ -56,6 +56,7 @@ async function redraw() {
 const update = throttled(async () => {
   try {
     await Promise.all([refresh(), redraw()]);
+    document.dispatchEvent(new Event("refreshed"));
     lost.hidden = true;
   } catch {
     lost.hidden = false;

@@ -6,12 +6,28 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli import database, datasets, demo, doctor, files, output, serve, steering, sweeps
+from sweeper.cli import (
+    database,
+    datasets,
+    demo,
+    doctor,
+    files,
+    heatmap,
+    output,
+    serve,
+    steering,
+    sweeps,
+)
 from sweeper.errors import SweeperError
 
 PANELS = {
     "The service": (serve.serve, serve.api, serve.dispatch, demo.demo),
-    "Sweeps": (*sweeps.COMMANDS, *steering.COMMANDS, *files.COMMANDS),
+    "Sweeps": (
+        *sweeps.COMMANDS,
+        *steering.COMMANDS,
+        heatmap.heatmap,
+        *files.COMMANDS,
+    ),
     "This machine": (doctor.doctor,),
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 ResultsForm = Literal["csv", "json", "parquet"]
+FigureName = Literal["stability", "heatmap"]
 
 ENDED = frozenset({"done", "done_with_failures", "cancelled"})
 """States of a sweep in which nothing of it will run any more, unless it is retried."""
@@ -142,7 +143,7 @@ class Client:
         return stability_frame(self.curves_json(sweep_id))
 
     def figure(self, sweep_id: str, **options: str | float | bool) -> "Figure":
-        """The stability figure; options as REST takes them: `theme`, `seeds`, `tolerance`."""
+        """A figure; options as in REST: `figure="heatmap"`, `theme`, `seeds`, `tolerance`."""
         from sweeper import plots
 
         return plots.from_json(self.figure_json(sweep_id, **options))
@@ -151,9 +152,14 @@ class Client:
         """The same figure as the JSON that plotly reads in any language."""
         return self._connection.read(_path("sweeps", sweep_id) + "/figure", **options).text
 
-    def figure_html(self, sweep_id: str) -> str:
-        """The stability figure as a page that needs no network."""
-        return self._connection.read(_path("sweeps", sweep_id) + "/figure.html").text
+    def figure_html(self, sweep_id: str, figure: FigureName = "stability") -> str:
+        """A figure as a page that needs no network."""
+        path = _path("sweeps", sweep_id) + "/figure.html"
+        return self._connection.read(path, figure=figure).text
+
+    def heat_maps(self, sweep_id: str) -> list[Json]:
+        """The maps of a sweep of two axes, one per optimizer, each with its ridge."""
+        return self._connection.items(_path("sweeps", sweep_id) + "/heatmap")
 
     def cancel(self, sweep_id: str) -> Json:
         """End the sweep; what other sweeps want goes on."""

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 import plotly.graph_objects as go
 import plotly.io as pio
 
-from sweeper.plots import effective_lr, stability, style, training
+from sweeper.plots import effective_lr, heatmap, stability, style, training
 
 FIGURES: Mapping[str, Callable[..., go.Figure]] = {
     "stability": stability.figure,
     "training": training.figure,
     "effective_lr": effective_lr.figure,
+    "heatmap": heatmap.figure,
 }
 
 

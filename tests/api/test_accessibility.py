@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from sweeper.storage.store import Store
 from tests.api import played
+from tests.api.conftest import SPEC
 
 VOID = frozenset({"input", "link", "meta", "rect", "path", "br"})
 Attributes = dict[str, str | None]
@@ -56,7 +57,14 @@ class Page(HTMLParser):
         return [element for element in self.elements if element.tag in tags]
 
 
-@pytest.fixture(params=["list", "empty list", "sweep", "trial", "form", "routes", "error"])
+@pytest.fixture
+def map_id(client: TestClient) -> str:
+    second = {"parameter": "momentum", "values": [0.5, 0.9]}
+    answer = client.post("/api/v1/sweeps", json=SPEC | {"second_axis": second})
+    return str(answer.json()["id"])
+
+
+@pytest.fixture(params=["list", "empty list", "sweep", "map", "trial", "form", "routes", "error"])
 def page(request: pytest.FixtureRequest, client: TestClient, store: Store) -> Page:
     ask: dict[str, Callable[[], str]] = {
         "empty list": lambda: "/",
@@ -67,11 +75,12 @@ def page(request: pytest.FixtureRequest, client: TestClient, store: Store) -> Pa
     if request.param in ask:
         path = ask[request.param]()
     else:
-        sweep_id = request.getfixturevalue("sweep_id")
+        sweep_id = request.getfixturevalue("map_id" if request.param == "map" else "sweep_id")
         played.finish_all(store)
         rows = client.get(f"/api/v1/sweeps/{sweep_id}/trials").json()["items"]
         trial = f"/trials/{rows[0]['trial_id']}"
-        path = {"list": "/", "sweep": f"/sweeps/{sweep_id}", "trial": trial}[request.param]
+        sweep = f"/sweeps/{sweep_id}"
+        path = {"list": "/", "sweep": sweep, "map": sweep, "trial": trial}[request.param]
     return Page(client.get(path, headers={"accept": "text/html"}).text)
 
 

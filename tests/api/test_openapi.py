@@ -25,6 +25,7 @@ OPERATIONS = {
     "extend_sweep",
     "get_curves",
     "get_stability",
+    "get_heat_maps",
     "get_figure",
     "get_figure_page",
     "get_training_figure",

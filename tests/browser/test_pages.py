@@ -62,6 +62,32 @@ def test_a_sweep_from_the_form_to_its_curve(visit: Visit) -> None:
     expect(page.locator('[data-live="attempts"] tbody tr')).to_have_count(1)
 
 
+def test_a_sweep_of_two_axes_has_a_heat_map(visit: Visit) -> None:
+    page = visit.page
+    spec = {
+        "name": "a map",
+        "axis": {"parameter": "lr", "multiples": [0.316, 1, 3.16]},
+        "second_axis": {"parameter": "momentum", "values": [0.5, 0.9]},
+        "optimizers": ["adamw"],
+        "base": {"steps": 20},
+    }
+    sweep_id = page.request.post("/api/v1/sweeps", data=spec).json()["id"]
+    page.goto(f"/sweeps/{sweep_id}?open=maps")
+    page.wait_for_selector(ENDED, timeout=TRAINED_MS)
+    cells = page.locator("#heatmap .heatmaplayer image")
+    expect(cells).to_be_visible()
+    expect(page.locator("#heatmap-caption")).to_contain_text("best of each row")
+    expect(page.locator("#maps tbody tr")).to_have_count(2)
+    expect(page.locator("#maps tbody")).to_contain_text(re.compile(r"\d\.\d{4}"))
+    box = cells.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 6, box["y"] + box["height"] / 8, steps=3)
+    expect(page.locator("#heatmap .hoverlayer .hovertext").first).to_contain_text("momentum 0.9")
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url(re.compile("/trials/"))
+
+
 def test_without_events_the_page_looks_by_itself_and_says_so(visit: Visit) -> None:
     page = visit.page
     fill_form(page, seed=1)

@@ -36,4 +36,4 @@ def test_no_metrics_yet() -> None:
 
 
 def test_registry() -> None:
-    assert set(plots.FIGURES) == {"stability", "training", "effective_lr"}
+    assert set(plots.FIGURES) == {"stability", "training", "effective_lr", "heatmap"}
