@@ -17,6 +17,7 @@ from api.routes import (
     events,
     figures,
     heatmap,
+    imports,
     intents,
     living,
     results,
@@ -81,6 +82,7 @@ def _api() -> APIRouter:
     # `preview` stands before `{sweep_id}`, and `results.csv` is no sweep.
     modules = (
         sweeps,
+        imports,
         intents,
         living,
         curves,

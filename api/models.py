@@ -77,6 +77,7 @@ class SweepOut(Out):
     note: str
     tags: list[str]
     archived: bool
+    imported_from: str | None = Field(description="where it was trained, if not here")
 
     @classmethod
     def of(cls, sweep: records.SweepRecord) -> Self:
@@ -99,6 +100,7 @@ class SweepOut(Out):
             note=sweep.note,
             tags=list(sweep.tags),
             archived=sweep.archived,
+            imported_from=sweep.imported_from,
         )
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from api.problems import MEDIA_TYPE
+from sweeper.imports.form import ImportSpec
 from sweeper.spec import ExtensionSpec, SweepSpec
 
 TEMPLATE = "#/components/schemas/{model}"
@@ -47,7 +48,7 @@ class Application(FastAPI):
         document = super().openapi()
         schemas = document["components"]["schemas"]
         if "ProblemOut" not in schemas:
-            for model in (SweepSpec, ExtensionSpec):
+            for model in (SweepSpec, ExtensionSpec, ImportSpec):
                 schemas |= _schemas(model, "validation")
             schemas |= _schemas(ProblemOut, "serialization")
         return document

@@ -6,7 +6,7 @@ nothing, and bodies must be JSON, which a foreign form cannot send.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import BAD_HOST, BODY_TOO_LARGE, FOREIGN_ORIGIN, NOT_JSON, Kind, problem
 
 MAX_BODY_BYTES = 1024 * 1024
+LARGE_BODIES: Mapping[str, int] = {"/api/v1/sweeps/import": 16 * MAX_BODY_BYTES}
+"""Ten thousand results with their configurations."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -95,9 +97,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = max(self._limit, LARGE_BODIES.get(scope["path"], 0))
         claimed = Headers(scope=scope).get("content-length", "0")
-        if claimed.isdigit() and int(claimed) > self._limit:
-            await self._refuse(scope, receive, send)
+        if claimed.isdigit() and int(claimed) > limit:
+            await self._refuse(limit, scope, receive, send)
             return
         taken = 0
 
@@ -105,17 +108,17 @@ class BodyLimit:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._limit:
+            if taken > limit:
                 raise _TooLarge
             return message
 
         try:
             await self._app(scope, limited, send)
         except _TooLarge:
-            await self._refuse(scope, receive, send)
+            await self._refuse(limit, scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"a body has at most {self._limit} bytes"
+    async def _refuse(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = f"a body has at most {limit} bytes"
         request_id = scope["state"]["request_id"]
         await problem(BODY_TOO_LARGE, detail, request_id=request_id)(scope, receive, send)
 

@@ -15,6 +15,8 @@ from sweeper.analysis.heatmap import HeatMap, heat_maps
 from sweeper.analysis.stability import Stability, stability
 from sweeper.extension import planned_extension
 from sweeper.grids import axis_scale
+from sweeper.imports import form
+from sweeper.imports import plan as imports
 from sweeper.plots.effective_lr import KEY as EFFECTIVE_LR
 from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.heatmap import HeatMapOptions
@@ -99,6 +101,17 @@ class Service:
             fresh=spec.fresh,
             request=None if key is None else _idempotent(key, caller, body),
         )
+
+    def import_results(
+        self, body: Mapping[str, Any], *, key: str | None = None, caller: str = ""
+    ) -> Submission:
+        """Store a sweep that was trained elsewhere; its trials are done and are never shared.
+
+        Raises `InvalidRequest` or `KeyReused`, and then nothing is stored.
+        """
+        planned = imports.plan(form.parse(body))
+        request = None if key is None else _idempotent(key, caller, body)
+        return self.store.sweeps.take_in(planned, request)
 
     def preview(self, body: Mapping[str, Any]) -> submission.Preview:
         """What `submit` would store, with its cost; stores nothing. Raises `InvalidRequest`."""

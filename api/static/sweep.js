@@ -104,7 +104,7 @@ document.addEventListener("visibilitychange", () => {
   follow();
   update();
 });
-const KINDS = ["progress", "submitted", "cancelled", "paused", "resumed", "retried", "started",
+const KINDS = ["progress", "submitted", "imported", "cancelled", "paused", "resumed", "retried", "started",
   "trial_done", "trial_failed", "returned", "split", "extended", "refined", "settled", "edited"];
 const newestEvent = () => document.querySelector("[data-newest-event]")?.dataset.newestEvent ?? 0;
 

@@ -13,6 +13,7 @@ from sweeper.cli import (
     doctor,
     files,
     heatmap,
+    imports,
     output,
     serve,
     steering,
@@ -27,6 +28,7 @@ PANELS = {
         *steering.COMMANDS,
         heatmap.heatmap,
         *files.COMMANDS,
+        *imports.COMMANDS,
     ),
     "This machine": (doctor.doctor,),
 }

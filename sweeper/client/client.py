@@ -65,6 +65,13 @@ class Client:
         """The sweep's `id`, `state` and `trials`; one key submits once, however often sent."""
         return self._connection.post("sweeps", sweep, key=idempotency_key or uuid.uuid4().hex)
 
+    def import_results(
+        self, results: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Json:
+        """Results from elsewhere as a sweep that is done: its `id`, `state` and `trials`."""
+        key = idempotency_key or uuid.uuid4().hex
+        return self._connection.post("sweeps/import", results, key=key)
+
     def preview(self, sweep: Mapping[str, Any]) -> Json:
         """What `submit` would do: points, trials, how many of them are there already; no effect."""
         return self._connection.post("sweeps/preview", sweep)

@@ -65,7 +65,7 @@ def _write_studies(groups: Mapping[str, pd.DataFrame], path: Path) -> None:
     )
     for name, group in groups.items():
         study_id = storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], name)
-        for key in ("optimizer", "scale", "architecture", "parameter"):
+        for key in ("label", "optimizer", "scale", "architecture", "parameter"):
             storage.set_study_user_attr(study_id, key, group.iloc[0][key])
         distribution = _distribution(group)
         for row in group.to_dict("records"):

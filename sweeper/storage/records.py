@@ -15,6 +15,7 @@ class EventKind(StrEnum):
     """What happened to a sweep."""
 
     SUBMITTED = "submitted"
+    IMPORTED = "imported"
     CANCELLED = "cancelled"
     PAUSED = "paused"
     RESUMED = "resumed"
@@ -107,6 +108,11 @@ class SweepRecord:
     note: str = ""
     tags: tuple[str, ...] = ()
     archived: bool = False
+
+    @property
+    def imported_from(self) -> str | None:
+        """Where its results come from; None if it was trained here."""
+        return self.spec.get("imported_from")
 
 
 @dataclass(frozen=True)

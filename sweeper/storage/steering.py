@@ -9,6 +9,7 @@ from sweeper.storage.demand import LIVE, held_by_live_sweep, lock_trials, refres
 from sweeper.storage.events import Draft, write_events
 from sweeper.storage.extending import reopen
 from sweeper.storage.identity import revive
+from sweeper.storage.imports import refuse_imported
 from sweeper.storage.keys import lock_sweep
 from sweeper.storage.records import EventKind
 from sweeper.storage.tables import point, sweep, trial
@@ -24,6 +25,7 @@ _KINDS: Mapping[Intent, EventKind] = {
 def set_intent(connection: Connection, sweep_id: str, intent: Intent) -> int:
     """Change the intent of a sweep, but for a cancelled one; returns its key."""
     key = lock_sweep(connection, sweep_id)
+    refuse_imported(connection, key)
     changed = connection.execute(
         update(sweep)
         .where(sweep.c.id == key, sweep.c.intent.not_in([intent, Intent.CANCELLED]))
@@ -63,6 +65,7 @@ def _cancel_trials(connection: Connection, key: int) -> None:
 def retry(connection: Connection, sweep_id: str) -> int:
     """Give every failed or cancelled point a trial that may run; returns how many trials."""
     key = lock_sweep(connection, sweep_id)
+    refuse_imported(connection, key)
     retried = revive(connection, key)
     connection.execute(update(sweep).where(sweep.c.id == key).values(intent=Intent.ACTIVE))
     reopen(connection, key)

@@ -5,9 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from sweeper.imports.plan import Imported
 from sweeper.storage import extending, listing, steering, submitting
 from sweeper.storage.engine import Database
 from sweeper.storage.identity import live_fingerprints
+from sweeper.storage.imports import store_imported
 from sweeper.storage.keys import sweep_key
 from sweeper.storage.records import (
     Event,
@@ -55,6 +57,10 @@ class Sweeps:
             fresh=fresh,
         )
         return self._database.write(lambda c: submitting.submit(c, new, request))
+
+    def take_in(self, new: Imported, request: IdempotentRequest | None = None) -> Submission:
+        """Store a sweep that was trained elsewhere, all or nothing; repeated as `submit` is."""
+        return self._database.write(lambda c: store_imported(c, new, request))
 
     def existing(self, fingerprints: Sequence[str]) -> set[str]:
         """Those of the fingerprints that a trial has which is neither failed nor cancelled."""

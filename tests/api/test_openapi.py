@@ -16,6 +16,7 @@ from tests.api.conftest import SPEC
 OPERATIONS = {
     "submit_sweep",
     "preview_sweep",
+    "import_sweep",
     "list_sweeps",
     "get_sweep",
     "cancel_sweep",

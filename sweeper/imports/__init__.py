@@ -1,0 +1,1 @@
+"""Results that were trained elsewhere: their neutral form, and the files that hold them."""
