@@ -14,11 +14,13 @@ from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, to_dict
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
+from trainers.fused import fused
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import init_params, param_roles
 from trainers.network import Labels, Network
 from trainers.optimizers.base import Context
 from trainers.passes import Passes, automatic
+from trainers.programs import programs_for
 from trainers.read_ahead import Batch, ReadAhead
 from trainers.records import Records
 from trainers.schedules import multiplier
@@ -37,7 +39,8 @@ class StackRun:
     in the whole process.
 
     `micro_batch` is how many sequences of each trial are computed at once: unless it is given, a
-    whole batch on a CPU, and elsewhere what is expected to fit. It moves losses by rounding only.
+    whole batch on a CPU, and elsewhere what is expected to fit. `compile` says whether programs are
+    compiled: unless it is given, as `programs_for` has it. Both move losses by rounding only.
     """
 
     can_be_saved = True
@@ -49,6 +52,7 @@ class StackRun:
         data_dir: Path,
         device: str = "cpu",
         micro_batch: int | None = None,
+        compile: bool | None = None,
     ) -> None:
         check(configs)
         if micro_batch is not None and micro_batch < 1:
@@ -60,7 +64,8 @@ class StackRun:
         self._device = torch.device(device)
         self._hyperparameters = stacked_hyperparameters(configs, self._device)
         self._decay = decay_coefficients(configs, self._hyperparameters)
-        self._network = Network(config.model, config.precision, self._device)
+        programs = programs_for(self._device, compile)
+        self._network = Network(config.model, config.precision, self._device, programs)
 
         window, seeds = config.model.sequence_length, [c.seed for c in configs]
         train = open_tokens(data_dir, config.data, TRAIN)
@@ -73,6 +78,7 @@ class StackRun:
 
         self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
         rule, roles = build(config, self._hyperparameters), param_roles(config.model)
+        rule = fused(rule) if programs.compiled else rule
         self._optimizer = StackOptimizer(rule, self._network.shapes, roles, self._flat)
         at_once = micro_batch or automatic(config, len(configs), self._device)
         self._passes = Passes(self._network, min(at_once, config.batch_size))
@@ -103,6 +109,11 @@ class StackRun:
     def micro_batch(self) -> int:
         """Sequences of each trial that are computed at once; fewer after memory ran out."""
         return self._passes.micro_batch
+
+    @property
+    def compiled(self) -> bool:
+        """Whether its programs are compiled; not any more if that failed."""
+        return self._passes.network.programs.compiled
 
     @property
     def waited_s(self) -> float:

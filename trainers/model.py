@@ -7,12 +7,13 @@ untied embeddings, no biases.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.nn import functional
 
 from trainers.config import ModelConfig
@@ -101,38 +102,76 @@ def truncated_normal(shape: Sequence[int], std: float, generator: torch.Generato
     )
 
 
-def forward(params: Params, tokens_KBT: Tensor, model: ModelConfig) -> Tensor:
+def forward(
+    params: Params, tokens_KBT: Tensor, model: ModelConfig, parts: "Parts | None" = None
+) -> Tensor:
     """Logits of the next token at every position, `(K, M, V)` with `M = B T`."""
-    _, B, T = tokens_KBT.shape
+    apply = parts or PARTS
     x_KMD = embedding(tokens_KBT.flatten(1), params["embedding"])
+    rotation = rotations(tokens_KBT.shape[2], model.width // model.heads, x_KMD.device)
     for layer in range(model.layers):
-        x_KMD = _attention(params, f"layers.{layer}.", x_KMD, (B, T), model)
-        x_KMD = _mlp(params, f"layers.{layer}.", x_KMD)
+        x_KMD = apply.block(_of_layer(params, layer), x_KMD, rotation, model)
     tied = model.tied_embeddings
     output_KDV = params["embedding"].transpose(1, 2) if tied else params["output"]
-    return linear(standardize(x_KMD), scale_inputs(params["norm"], output_KDV))
+    return apply.head(x_KMD, params["norm"], output_KDV)
 
 
-def _attention(
-    params: Params, prefix: str, x_KMD: Tensor, size: tuple[int, int], model: ModelConfig
-) -> Tensor:
+def block(params: Params, x_KMD: Tensor, rotation: Tensor, model: ModelConfig) -> Tensor:
+    """A layer with its own parameters, by their names within it."""
+    return _mlp(params, _attention(params, x_KMD, rotation, model))
+
+
+def head(x_KMD: Tensor, scale_KD: Tensor, output_KDV: Tensor) -> Tensor:
+    """From what the last layer left to logits."""
+    return linear(standardize(x_KMD), scale_inputs(scale_KD, output_KDV))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where a forward pass takes its time: parts of the model that can be compiled by themselves.
+
+    All layers are one program then, however many there are.
+    """
+
+    block: Callable[[Params, Tensor, Tensor, ModelConfig], Tensor]
+    head: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+PARTS = Parts(block, head)
+
+
+def _of_layer(params: Params, layer: int) -> Params:
+    prefix = f"layers.{layer}."
+    return {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
+
+
+@cache
+def rotations(T: int, H: int, device: torch.device) -> Tensor:
+    """Cosine and sine of position times frequency, `(T, 1, H / 2, 2)`."""
+    frequency = ROPE_BASE ** -(torch.arange(0, H, 2, dtype=torch.float64) / H)
+    angle = torch.arange(T, dtype=torch.float64)[:, None] * frequency
+    unit = torch.polar(torch.ones_like(angle), angle)[:, None].to(torch.complex64)
+    return torch.view_as_real(unit).to(device)
+
+
+def _attention(params: Params, x_KMD: Tensor, rotation: Tensor, model: ModelConfig) -> Tensor:
     K, M, D = x_KMD.shape
-    B, T = size
-    N, H = model.heads, D // model.heads
-    y_KMD, scale_KD = standardize(x_KMD), params[prefix + "attention_norm"]
-    q_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "q"]))
-    k_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "k"]))
-    v_KMD = linear(y_KMD, scale_inputs(scale_KD, params[prefix + "v"]))
+    T, N, H = len(rotation), model.heads, D // model.heads
+    y_KMD, scale_KD = standardize(x_KMD), params["attention_norm"]
+    q_KMD = linear(y_KMD, scale_inputs(scale_KD, params["q"]))
+    k_KMD = linear(y_KMD, scale_inputs(scale_KD, params["k"]))
+    v_KMD = linear(y_KMD, scale_inputs(scale_KD, params["v"]))
     if model.qk_norm_size:
-        q_KMD = _qk_norm(q_KMD, params[prefix + "q_norm"])
-        k_KMD = _qk_norm(k_KMD, params[prefix + "k_norm"])
-    # K joins the sequences as one batch axis, (K B, N, T, H).
-    rotation = _rotations(T, H, x_KMD.device)
-    q = _rotate(q_KMD.view(K * B, T, N, H), rotation).to(v_KMD.dtype).transpose(1, 2)
-    k = _rotate(k_KMD.view(K * B, T, N, H), rotation).to(v_KMD.dtype).transpose(1, 2)
-    v = v_KMD.view(K * B, T, N, H).transpose(1, 2)
+        q_KMD = _qk_norm(q_KMD, params["q_norm"])
+        k_KMD = _qk_norm(k_KMD, params["k_norm"])
+    # K joins the sequences as one batch axis, (K B, N, T, H). All three in the precision of
+    # products, without a mask: what flash attention takes.
+    q, k, v = (x.view(-1, T, N, H) for x in (q_KMD, k_KMD, v_KMD))
+    q = _rotate(q, rotation).to(v.dtype).transpose(1, 2)
+    k = _rotate(k, rotation).to(v.dtype).transpose(1, 2)
+    v = v.transpose(1, 2)
     mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return linear_add(x_KMD, mixed.transpose(1, 2).reshape(K, M, D), params[prefix + "out"])
+    return linear_add(x_KMD, mixed.transpose(1, 2).reshape(K, M, D), params["out"])
 
 
 def _qk_norm(x_KMD: Tensor, scale: Tensor) -> Tensor:
@@ -141,25 +180,23 @@ def _qk_norm(x_KMD: Tensor, scale: Tensor) -> Tensor:
     return layer_norm(groups, scale).view_as(x_KMD)
 
 
-def _mlp(params: Params, prefix: str, x_KMD: Tensor) -> Tensor:
-    weight_KDF = scale_inputs(params[prefix + "mlp_norm"], params[prefix + "mlp_in"])
+def _mlp(params: Params, x_KMD: Tensor) -> Tensor:
+    weight_KDF = scale_inputs(params["mlp_norm"], params["mlp_in"])
     h_KMF = linear(standardize(x_KMD), weight_KDF)
-    return linear_add(x_KMD, functional.gelu(h_KMF), params[prefix + "mlp_out"])
-
-
-@cache
-def _rotations(T: int, H: int, device: torch.device) -> Tensor:
-    """Unit complex numbers, `(T, 1, H / 2)`: position times frequency as angle."""
-    frequency = ROPE_BASE ** -(torch.arange(0, H, 2, dtype=torch.float64) / H)
-    angle = torch.arange(T, dtype=torch.float64)[:, None] * frequency
-    return torch.polar(torch.ones_like(angle), angle)[:, None].to(torch.complex64).to(device)
+    return linear_add(x_KMD, functional.gelu(h_KMF), params["mlp_out"])
 
 
 def _rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """Rotary position embedding in fp32; neighbouring components of a head form a pair.
 
     Pairing neighbours and pairing halves differ by a permutation of the head's components, which
-    q and k share: neighbours are one complex product, halves are five passes over memory.
+    q and k share: neighbours are one complex product, halves are five passes over memory. The
+    compiler knows no complex numbers, but makes one pass of any arithmetic.
     """
-    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
-    return torch.view_as_real(pairs * rotation).flatten(-2)
+    pairs = x.float().view(*x.shape[:-1], -1, 2)
+    if is_compiling():
+        cosine, sine = rotation.unbind(-1)
+        turned = pairs.flip(-1) * torch.stack((-sine, sine), -1)
+        return (pairs * cosine[..., None] + turned).flatten(-2)
+    product = torch.view_as_complex(pairs) * torch.view_as_complex(rotation)
+    return torch.view_as_real(product).flatten(-2)

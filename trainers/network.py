@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from trainers.config import ModelConfig, Precision
-from trainers.losses import cross_entropy, training_loss
 from trainers.model import Params, forward, param_specs
+from trainers.programs import PLAIN, Programs
 from trainers.stacked import concatenate, views
 
 Labels = Callable[[Tensor, int], Tensor]
@@ -29,6 +29,7 @@ class Network:
     model: ModelConfig
     precision: Precision
     device: torch.device
+    programs: Programs = PLAIN
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -84,7 +85,7 @@ class Network:
         target_KM = tokens_KBT[..., 1:].flatten(1)
         if labels is not None:
             target_KM = labels(logits_KMV, row)
-        loss_K, entropy_K = training_loss(logits_KMV, target_KM, z_loss_K)
+        loss_K, entropy_K = self.programs.training_loss(logits_KMV, target_KM, z_loss_K)
         del logits_KMV
         grads = torch.autograd.grad(loss_K.sum() * share, list(leaves.values()))
         return grads, entropy_K * share
@@ -97,13 +98,13 @@ class Network:
         for tokens_BT in batches:
             tokens_KBT = tokens_BT.to(self.device).expand(K, -1, -1)
             logits_KMV = self._logits(params, tokens_KBT)
-            entropy_K = cross_entropy(logits_KMV, tokens_KBT[..., 1:].flatten(1))
+            entropy_K = self.programs.cross_entropy(logits_KMV, tokens_KBT[..., 1:].flatten(1))
             total_K += entropy_K * len(tokens_BT)
         return (total_K / sum(len(tokens_BT) for tokens_BT in batches)).tolist()
 
     def _logits(self, params: Params, tokens_KBT: Tensor) -> Tensor:
         with self._autocast():
-            return forward(params, tokens_KBT[..., :-1], self.model)
+            return forward(params, tokens_KBT[..., :-1], self.model, self.programs.parts)
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self.precision == "fp32":

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from trainers.config import ModelConfig, Precision, TrainConfig
 from trainers.model import Params
 from trainers.network import Labels, Network
+from trainers.programs import PLAIN, first_line
 
 ACTIVATION_BYTES = {"fp32": 80, "bf16": 48}
 """Kept for the backward pass by a layer, per token and unit of width: an upper bound, for queries
@@ -75,8 +78,9 @@ def free_bytes(device: torch.device) -> int:
 class Passes:
     """A network, and how many sequences of each trial go through it at once.
 
-    A pass that runs out of the device's memory is repeated in halves; nothing of it has had an
-    effect by then. Raises torch.OutOfMemoryError where not even one sequence fits.
+    A pass that runs out of the device's memory is repeated in halves, and one whose programs cannot
+    be compiled without compiling; nothing of it has had an effect by then. Raises
+    torch.OutOfMemoryError where not even one sequence fits.
     """
 
     def __init__(self, network: Network, micro_batch: int) -> None:
@@ -106,6 +110,20 @@ class Passes:
             except torch.OutOfMemoryError:
                 if self.micro_batch == 1:
                     raise
+                retreat = self._halve
+            except Exception as error:
+                # Of any kind: compilers, drivers and linkers fail in their own ways. An error that
+                # has nothing to do with compiling is raised again by the plain programs.
+                if not self.network.programs.compiled:
+                    raise
+                retreat = partial(self._stop_compiling, first_line(error))
             # Here and not above: the exception holds on to what the pass has allocated.
-            self.micro_batch = half(self.micro_batch)
-            _log.warning("out of device memory: on with %d sequences at once", self.micro_batch)
+            retreat()
+
+    def _halve(self) -> None:
+        self.micro_batch = half(self.micro_batch)
+        _log.warning("out of device memory: on with %d sequences at once", self.micro_batch)
+
+    def _stop_compiling(self, reason: str) -> None:
+        self.network = replace(self.network, programs=PLAIN)
+        _log.warning("compiling failed, on without it: %s", reason)

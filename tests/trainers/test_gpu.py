@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tests.trainers.builders import tiny_config
 from trainers.config import Precision, TrainConfig
@@ -22,6 +23,13 @@ def configs(data_dir: Path, optimizer: str, precision: Precision = "fp32") -> li
     return [dataclasses.replace(config, seed=seed) for seed in (0, 1)]
 
 
+def on_gpu(chosen: list[TrainConfig], data_dir: Path, micro_batch: int | None = None) -> StackRun:
+    """Not compiled, which takes most of a minute for each shape."""
+    return StackRun(
+        chosen, data_dir=data_dir, device="cuda", micro_batch=micro_batch, compile=False
+    )
+
+
 def losses(run: StackRun) -> list[float]:
     while not run.finished:
         run.advance()
@@ -33,22 +41,21 @@ def losses(run: StackRun) -> list[float]:
 def test_every_optimizer_ends_where_it_ends_on_a_cpu(data_dir: Path, optimizer: str) -> None:
     chosen = configs(data_dir, optimizer)
     on_cpu = losses(StackRun(chosen, data_dir=data_dir))
-    on_gpu = losses(StackRun(chosen, data_dir=data_dir, device="cuda"))
+    found = losses(on_gpu(chosen, data_dir))
     # Signs and orthogonal steps make a whole step of a rounding error.
-    assert on_gpu == pytest.approx(on_cpu, rel=2e-2)
+    assert found == pytest.approx(on_cpu, rel=2e-2)
 
 
 def test_bf16_stays_close_to_fp32(data_dir: Path) -> None:
     single, half = (
-        losses(StackRun(configs(data_dir, "adamw", p), data_dir=data_dir, device="cuda"))
-        for p in ("fp32", "bf16")
+        losses(on_gpu(configs(data_dir, "adamw", p), data_dir)) for p in ("fp32", "bf16")
     )
     assert half == pytest.approx(single, rel=2e-2)
 
 
 def test_a_checkpoint_goes_on_on_the_other_device(data_dir: Path, tmp_path: Path) -> None:
     chosen = configs(data_dir, "adamw")
-    first = StackRun(chosen, data_dir=data_dir, device="cuda")
+    first = on_gpu(chosen, data_dir)
     while first.step < 3:
         first.advance()
     first.save(tmp_path / "3")
@@ -66,8 +73,8 @@ def test_a_stack_that_does_not_fit_goes_on_in_parts(data_dir: Path) -> None:
         dataclasses.replace(config, model=wide, batch_size=64)
         for config in configs(data_dir, "adamw")
     ]
-    expected = losses(StackRun(chosen, data_dir=data_dir, device="cuda", micro_batch=64))
-    run = StackRun(chosen, data_dir=data_dir, device="cuda", micro_batch=64)
+    expected = losses(on_gpu(chosen, data_dir, 64))
+    run = on_gpu(chosen, data_dir, 64)
     assert run.micro_batch == 64
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
@@ -79,3 +86,30 @@ def test_a_stack_that_does_not_fit_goes_on_in_parts(data_dir: Path) -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert run.micro_batch < 64
     assert found == pytest.approx(expected, rel=1e-2)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sophia"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_compiled_it_ends_where_it_ends_uncompiled(
+    data_dir: Path, optimizer: str, precision: Precision
+) -> None:
+    chosen = configs(data_dir, optimizer, precision)
+    run = StackRun(chosen, data_dir=data_dir, device="cuda")
+    assert losses(run) == pytest.approx(losses(on_gpu(chosen, data_dir)), rel=2e-2)
+    assert run.compiled
+
+
+def test_attention_in_bf16_has_no_kernel_but_the_flash(data_dir: Path) -> None:
+    run = on_gpu(configs(data_dir, "adamw", "bf16"), data_dir)
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        assert all(loss > 0 for loss in losses(run))
+
+
+def test_the_batch_is_whole_where_it_fits(data_dir: Path) -> None:
+    run = on_gpu(configs(data_dir, "adamw"), data_dir)
+    assert run.micro_batch == 4
+    for _ in range(2):
+        metrics = run.advance()
+    assert metrics is not None
+    assert 0 < metrics.speed["mfu"][0] < 1

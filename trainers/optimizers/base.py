@@ -13,8 +13,10 @@ from typing import Annotated, Protocol, TypeVar
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from trainers.config import Hyperparameter, Option, ScheduleName
+from trainers.scalars import computed_once
 from trainers.signatures import described
 
 PerTrial = float | Tensor
@@ -221,7 +223,7 @@ def partition(by_role: Mapping[ParamRole, Optimizer]) -> Optimizer:
 def per_trial(x: PerTrial, like: Tensor) -> Tensor:
     """The values shaped and typed to multiply a stacked tensor."""
     x = torch.as_tensor(x, dtype=like.dtype, device=like.device)
-    return x.view(-1, *[1] * (like.dim() - 1))
+    return (computed_once(x) if is_compiling() else x).view(-1, *[1] * (like.dim() - 1))
 
 
 @dataclass(frozen=True)
