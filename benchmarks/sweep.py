@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sweeper.machine import Machine
 from sweeper.service import Service
-from sweeper.stacking import Machine, plan
+from sweeper.stacking import plan
 from sweeper.storage.records import FreeTrial
 from sweeper.storage.store import Store, open_store
 from sweeper.trials import SweepState

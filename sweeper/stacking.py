@@ -1,29 +1,24 @@
 """Which free trials to train together, on how many threads: pure.
 
 One thread per stack and stacks side by side beats several threads on one small stack (two threads
-gained 1.05x at `nano`). Training K trials as one pays while a step is too small to fill a core:
-measured per trial-step on CPU, K = 16 against K = 1 gains 1.5x at width 64, nothing at width 128,
-and loses at width 256, where the stack no longer fits the cache.
+gained 1.05x at `nano`). Training K trials as one pays while a step is too small to fill a device:
+`sweeper.throughput` knows how much, by a model and by what was measured.
 """
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any, Protocol
 
-from trainers.config import TrainConfig, from_dict
+from sweeper.machine import Machine
+from sweeper.sizing import best_size
+from sweeper.throughput import Speed, Speeds, step_flops
+from trainers.config import from_dict
 
-MAX_CPU_STACK = 16
-MAX_GPU_STACK = 128
-CPU_STACK_PARAMETERS = 4_000_000
-"""Parameters of a whole stack on CPU: about 64 MB with gradients and two moments."""
-GPU_MEMORY_SHARE = 0.6
 THREADED_STEP_FLOPS = 2e9
 """Below this a step gains nothing from a second thread, and would give up equal bits."""
-STEP_OVERHEAD_S = 0.004
-CORE_FLOPS = 48e9
-"""With the overhead above: 11.4 ms per trial-step at K = 1 and 7.6 ms at K = 16, as at `nano`."""
 TAIL_TOLERANCE = 1.05
 SPLIT_GAIN = 0.99
 
@@ -49,22 +44,6 @@ class FreeTrial(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What there is to train on, and what the stacks that hold it still need."""
-
-    cpus: int
-    gpus: int = 0
-    gpu_memory_bytes: int = 0
-    running: tuple[float, ...] = ()
-    """Seconds that each running or claimed stack has left, by estimate."""
-
-    @property
-    def slots(self) -> int:
-        """Stacks that train side by side at most."""
-        return self.gpus or self.cpus
-
-
-@dataclass(frozen=True, kw_only=True)
 class PlannedStack:
     """Trials to claim as one stack, with the threads it gets and the seconds it should take."""
 
@@ -80,17 +59,21 @@ class PlannedStack:
         return len(self.trial_ids)
 
 
-def plan(free: Sequence[FreeTrial], machine: Machine) -> tuple[PlannedStack, ...]:
+def plan(
+    free: Sequence[FreeTrial], machine: Machine, speeds: Speeds | None = None
+) -> tuple[PlannedStack, ...]:
     """Stacks in the order in which to start them, every free trial in at most one.
 
     Higher demand first; within one demand the longest first, and the last demand split so that all
-    slots end at about the same time. A trial that no slot can hold is left out.
+    slots end at about the same time. A trial that no slot can hold is left out. `speeds` are those
+    of the machine, by the model if nothing else is known.
     """
+    speeds = speeds or Speeds(machine)
     loads = _loads(machine)
     levels = [list(level) for _, level in groupby(sorted(free, key=_order), lambda t: t.demand)]
     planned: list[PlannedStack] = []
     for position, level in enumerate(levels):
-        stacks = _fill_slots(_grouped(level, machine), loads)
+        stacks = _fill_slots(_grouped(level, speeds), loads)
         if position == len(levels) - 1:
             stacks = _balanced(stacks, loads)
         planned += _with_threads(_longest_first(stacks), machine)
@@ -98,42 +81,21 @@ def plan(free: Sequence[FreeTrial], machine: Machine) -> tuple[PlannedStack, ...
     return tuple(planned)
 
 
-def cost_s(config: TrainConfig, size: int) -> float:
-    """Seconds that a stack of `size` such trials should take on one core."""
-    return config.steps * (STEP_OVERHEAD_S + size * step_flops(config) / CORE_FLOPS)
-
-
-def step_flops(config: TrainConfig) -> float:
-    """Operations of one trial's step: six per parameter and token."""
-    return 6.0 * config.model.num_parameters() * config.tokens / config.steps
-
-
-def stack_cap(config: TrainConfig, machine: Machine) -> int:
-    """The largest K worth training as one here; 0 if not even one trial fits.
-
-    A training function has no trial axis, so it trains one at a time.
-    """
-    if config.is_function:
-        return 1
-    if machine.gpus:
-        return min(MAX_GPU_STACK, _gpu_cap(config, machine.gpu_memory_bytes))
-    return max(1, min(MAX_CPU_STACK, CPU_STACK_PARAMETERS // config.model.num_parameters()))
-
-
 @dataclass(frozen=True)
 class _Group:
     """A stack in the making."""
 
     trials: tuple[FreeTrial, ...]
-    config: TrainConfig
+    speed: Speed
 
-    @property
+    @cached_property
     def cost_s(self) -> float:
-        return cost_s(self.config, len(self.trials))
+        return self.speed.stack_s(len(self.trials))
 
     def halves(self) -> list["_Group"]:
         middle = (len(self.trials) + 1) // 2
-        return [_Group(part, self.config) for part in (self.trials[:middle], self.trials[middle:])]
+        parts = (self.trials[:middle], self.trials[middle:])
+        return [_Group(part, self.speed) for part in parts]
 
 
 def _order(trial: FreeTrial) -> tuple[int, int]:
@@ -148,29 +110,21 @@ def _loads(machine: Machine) -> list[float]:
     return loads
 
 
-def _gpu_cap(config: TrainConfig, memory_bytes: int) -> int:
-    model = config.model
-    tokens = config.batch_size * model.sequence_length
-    state = 4 * 6 * model.num_parameters()
-    activations = 4 * tokens * (34 * model.width * model.layers + 4 * model.vocabulary)
-    return int(GPU_MEMORY_SHARE * memory_bytes // (state + activations))
-
-
-def _grouped(level: Iterable[FreeTrial], machine: Machine) -> list[_Group]:
+def _grouped(level: Iterable[FreeTrial], speeds: Speeds) -> list[_Group]:
     by_key: dict[str, list[FreeTrial]] = {}
     for trial in level:
         by_key.setdefault(trial.stack_key, []).append(trial)
-    return [stack for trials in by_key.values() for stack in _evenly(trials, machine)]
+    return [stack for trials in by_key.values() for stack in _evenly(trials, speeds)]
 
 
-def _evenly(trials: list[FreeTrial], machine: Machine) -> list[_Group]:
-    config = from_dict(trials[0].config)
-    cap = stack_cap(config, machine)
-    if not cap:
+def _evenly(trials: list[FreeTrial], speeds: Speeds) -> list[_Group]:
+    speed = speeds.of(from_dict(trials[0].config))
+    size = best_size(speed)
+    if not size:
         return []
-    count = -(-len(trials) // cap)
+    count = -(-len(trials) // size)
     edges = [len(trials) * i // count for i in range(count + 1)]
-    return [_Group(tuple(trials[low:high]), config) for low, high in pairwise(edges)]
+    return [_Group(tuple(trials[low:high]), speed) for low, high in pairwise(edges)]
 
 
 def _fill_slots(stacks: list[_Group], loads: list[float]) -> list[_Group]:
@@ -241,4 +195,4 @@ def _with_threads(stacks: list[_Group], machine: Machine) -> list[PlannedStack]:
 
 
 def _is_threaded(stack: _Group) -> bool:
-    return len(stack.trials) * step_flops(stack.config) >= THREADED_STEP_FLOPS
+    return len(stack.trials) * step_flops(stack.speed.config) >= THREADED_STEP_FLOPS

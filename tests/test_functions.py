@@ -11,10 +11,13 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.settings import Settings
 from sweeper.errors import InvalidRequest
+from sweeper.machine import Machine
 from sweeper.optimizer_info import optimizers
 from sweeper.service import Service
-from sweeper.stacking import Machine, plan, stack_cap
+from sweeper.sizing import stack_cap
+from sweeper.stacking import plan
 from sweeper.storage.store import Store
+from sweeper.throughput import Speeds
 from tests.test_expand import configs, expanded
 from tests.test_rules import problems
 from tests.trainers.optimizers.test_plugins import DOCUMENTATION, example
@@ -140,7 +143,7 @@ def test_each_trial_is_a_stack_of_its_own(files: Path) -> None:
     trials = expanded(**SINE, seeds=[0, 1, 2]).trials
     assert len({trial.stack_key for trial in trials}) == 1
     for machine in (Machine(cpus=2), Machine(cpus=2, gpus=1, gpu_memory_bytes=1)):
-        assert stack_cap(trials[0].config, machine) == 1
+        assert stack_cap(Speeds(machine).of(trials[0].config)) == 1
         free = [
             Waiting(i, trial.stack_key, to_dict(trial.config)) for i, trial in enumerate(trials)
         ]

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.stacking import Machine, PlannedStack, cost_s, plan, stack_cap
+from sweeper.machine import Machine
+from sweeper.sizing import best_size, stack_cap
+from sweeper.stacking import PlannedStack, plan
+from sweeper.throughput import Speeds
 from trainers.config import SCALES, DataConfig, TrainConfig, to_dict
 
 DATA = DataConfig(name="none", sha256="0" * 64, vocabulary=256)
@@ -83,7 +86,7 @@ def test_a_plan_keeps_caps_and_the_order_of_demand_and_is_deterministic(
 ) -> None:
     stacks = plan(free, machine)
     assert [s.demand for s in stacks] == sorted((s.demand for s in stacks), reverse=True)
-    caps = {s: stack_cap(config(s), machine) for s in ("nano", "micro", "10m")}
+    caps = {s: stack_cap(Speeds(machine).of(config(s))) for s in ("nano", "micro", "10m")}
     assert all(1 <= s.size <= caps[s.stack_key.split("-")[0]] for s in stacks)
     assert all(1 <= s.threads <= machine.cpus for s in stacks)
     assert stacks == plan(list(reversed(free)), machine)
@@ -101,8 +104,8 @@ def test_splitting_the_tail_never_ends_later_than_whole_stacks(
 ) -> None:
     level = [dataclasses.replace(trial, demand=0) for trial in free]
     split = plan(level, Machine(cpus=machine.cpus))
-    caps = {s: stack_cap(config(s), machine) for s in ("nano", "micro", "10m")}
-    whole = _whole_stacks(level, caps)
+    sizes = {s: best_size(Speeds(machine).of(config(s))) for s in ("nano", "micro", "10m")}
+    whole = _whole_stacks(level, sizes)
     assert max(finish_times(split, machine.cpus)) <= max(finish_times(whole, machine.cpus)) + 1e-6
 
 
@@ -116,7 +119,7 @@ def _whole_stacks(level: list[Free], caps: dict[str, int]) -> tuple[PlannedStack
         parts = -(-count // caps[scale])
         edges = [count * i // parts for i in range(parts + 1)]
         for low, high in pairwise(edges):
-            cost = cost_s(config(scale), high - low)
+            cost = Speeds(Machine(cpus=1)).of(config(scale)).stack_s(high - low)
             ids = tuple(range(low, high))
             stacks.append(
                 PlannedStack(trial_ids=ids, stack_key=key, demand=0, threads=1, cost_s=cost)
@@ -144,7 +147,9 @@ def test_a_higher_demand_starts_before_a_longer_stack() -> None:
 
 def test_wide_models_train_alone_and_narrow_ones_together() -> None:
     machine = Machine(cpus=2)
-    caps = [stack_cap(config(scale), machine) for scale in ("nano", "micro", "10m", "35m")]
+    caps = [
+        stack_cap(Speeds(machine).of(config(scale))) for scale in ("nano", "micro", "10m", "35m")
+    ]
     assert caps == [16, 4, 1, 1]
 
 
@@ -159,7 +164,7 @@ def test_a_gpu_takes_one_large_stack_up_to_its_memory() -> None:
     machine = Machine(cpus=8, gpus=1, gpu_memory_bytes=80 * 2**30)
     stacks = plan(group("a", range(100)), machine)
     assert [(s.size, s.threads) for s in stacks] == [(100, 1)]
-    assert stack_cap(config("10m"), machine) < 100
+    assert stack_cap(Speeds(machine).of(config("10m"))) < 100
 
 
 def test_a_trial_that_fits_no_gpu_is_left_out() -> None:

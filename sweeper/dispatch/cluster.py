@@ -4,19 +4,21 @@ import logging
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
+from sweeper.dispatch import devices
 from sweeper.dispatch.leadership import process_start
+from sweeper.machine import Machine
 
 SCRATCH = "sweeper-ray-"
 OBJECT_STORE_BYTES = 100 * 1024**2
@@ -55,24 +57,38 @@ class Capacity:
     cpus: int
     gpus: int
     gpu_memory_bytes: int
+    device: str = ""
+    """What the CPU or the GPUs are called; empty where they may be of several kinds."""
+
+    def machine(self, running: tuple[float, ...] = ()) -> Machine:
+        """The planner's view of it, with what running stacks have left."""
+        return Machine(
+            cpus=self.cpus,
+            gpus=self.gpus,
+            gpu_memory_bytes=self.gpu_memory_bytes,
+            device=self.device,
+            running=running,
+        )
 
 
 class LiveCapacity:
-    """The cluster's capacity, asked for at most once a second."""
+    """The cluster's capacity, asked for at most once a second.
 
-    def __init__(self) -> None:
+    A local cluster is of this host's devices; of one that was joined only their number is known.
+    """
+
+    def __init__(self, *, is_local: bool = True) -> None:
+        self._is_local = is_local
         self._asked_at = float("-inf")
         self._capacity = Capacity(0, 0, 0)
-        self._gpu_memory_bytes = 0
 
     def now(self) -> Capacity:
         """What there is."""
         if time.monotonic() - self._asked_at >= CAPACITY_AGE_S:
             found = ray.cluster_resources()  # type: ignore[no-untyped-call]
-            gpus = int(found.get("GPU", 0))
-            if gpus and not self._gpu_memory_bytes:
-                self._gpu_memory_bytes = _gpu_memory_bytes()
-            self._capacity = Capacity(int(found.get("CPU", 0)), gpus, self._gpu_memory_bytes)
+            cpus, gpus = int(found.get("CPU", 0)), int(found.get("GPU", 0))
+            device, memory_bytes = _gpus() if gpus else (devices.cpu_name(), 0)
+            self._capacity = Capacity(cpus, gpus, memory_bytes, device if self._is_local else "")
             self._asked_at = time.monotonic()
         return self._capacity
 
@@ -156,11 +172,8 @@ def _keep_to_loopback() -> None:
     ray_constants.ENABLE_RAY_CLUSTER = False
 
 
-def _gpu_memory_bytes() -> int:
-    """Memory of the smallest GPU here; a guess where this machine has none."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return DEFAULT_GPU_MEMORY_BYTES
-    query = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=True)  # noqa: S603
-    return min(int(line) for line in answer.stdout.split()) * 1024**2
+@cache
+def _gpus() -> tuple[str, int]:
+    """Name and memory of the smallest GPU here; a guess where this host has none."""
+    here = devices.gpus()
+    return min(here, key=lambda gpu: gpu[1]) if here else ("", DEFAULT_GPU_MEMORY_BYTES)

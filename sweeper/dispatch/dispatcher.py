@@ -15,6 +15,7 @@ from typing import Any
 from ray import tune
 from ray.tune import PlacementGroupFactory, RunConfig, TuneConfig, Tuner
 
+from sweeper.dispatch.announcer import Announcer
 from sweeper.dispatch.bridge import Bridge
 from sweeper.dispatch.cluster import LiveCapacity, OwnCluster, cluster
 from sweeper.dispatch.control import start_control
@@ -93,7 +94,7 @@ def _act(
         running=running,
         writer=writer,
         stop=stop,
-        capacity=LiveCapacity().now,
+        capacity=LiveCapacity(is_local=is_local).now,
         data_dir=data_dir,
         checkpoint_dir=checkpoint_dir,
         control=name,
@@ -101,8 +102,11 @@ def _act(
         idle_exit=idle_exit,
         advance=lambda: advance(store, epoch),
     )
-    own_cluster = OwnCluster(LiveCapacity().now) if is_local else None
-    overseer = Overseer(store.queue, epoch, running, stop, timing.progress_limit_s, own_cluster)
+    capacity = LiveCapacity(is_local=is_local).now
+    looks = [Announcer(store.queue, epoch, capacity).look]
+    if is_local:
+        looks.append(OwnCluster(capacity).look)
+    overseer = Overseer(store.queue, epoch, running, stop, timing.progress_limit_s, looks)
     end_overseer = overseer.start(control)
     try:
         _fit_until_stopped(supply)

@@ -103,6 +103,17 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What a step took on a device, as `sweeper.throughput.Measurement` has it."""
+
+    device: str
+    step_s: float | None
+    sequence_s: float = 0.0
+    micro_batch: int | None = None
+    peak_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What a worker says, at most once a second. `results` maps slots to results."""
 
@@ -122,13 +133,17 @@ class Report:
     """Why the stack is returned."""
     failure: Failure | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    pace: Pace | None = None
+    """With a checkpoint and the last words, once there were steps enough."""
 
     def to_json(self) -> str:
         """One line of text."""
         rows = [(r.slot, r.key, r.step, r.value, r.kind, r.detail) for r in self.rows]
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         failure = asdict(self.failure) if self.failure else None
-        return json.dumps(plain | {"rows": rows, "failure": failure}, allow_nan=False)
+        pace = asdict(self.pace) if self.pace else None
+        parts = {"rows": rows, "failure": failure, "pace": pace}
+        return json.dumps(plain | parts, allow_nan=False)
 
 
 def report_from_json(text: str) -> Report:
@@ -142,6 +157,8 @@ def report_from_json(text: str) -> Report:
     plain["progress"] = Progress(plain["progress"])
     if failure := plain["failure"]:
         plain["failure"] = Failure(**failure | {"kind": FailureKind(failure["kind"])})
+    if pace := plain["pace"]:
+        plain["pace"] = Pace(**pace)
     return Report(**plain)
 
 

@@ -6,10 +6,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sweeper.dispatch.cluster import OwnCluster
 from sweeper.dispatch.control import Verdict
 from sweeper.dispatch.running import Running, RunningStacks
 from sweeper.dispatch.stop import Stop
@@ -25,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Overseer:
-    """A thread that looks twice a second while stacks run."""
+    """A thread that looks twice a second: at what runs, and at whatever else it is given."""
 
     def __init__(
         self,
@@ -34,13 +33,13 @@ class Overseer:
         running: RunningStacks,
         stop: Stop,
         progress_limit_s: float,
-        own_cluster: OwnCluster | None = None,
+        looks: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._store = store
         self._epoch = epoch
         self._running = running
         self._stop = stop
-        self._own_cluster = own_cluster
+        self._looks = looks
         self._limit_s = progress_limit_s + SLACK_S
 
     def start(self, control: Any) -> Callable[[], None]:
@@ -68,8 +67,8 @@ class Overseer:
         return end
 
     def _look(self, control: Any) -> None:
-        if self._own_cluster is not None:
-            self._own_cluster.look()
+        for look in self._looks:
+            look()
         running = self._running.all()
         if running:
             self._end_hung(running)

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Ended, Writer
 from sweeper.errors import Fenced, SweeperError
 from sweeper.failures import Failure, FailureKind
-from sweeper.stacking import Machine, PlannedStack, cost_s, plan
+from sweeper.stacking import PlannedStack, plan
 from sweeper.storage.queue import Queue
 from sweeper.storage.records import Claim, FreeTrial
+from sweeper.throughput import Speeds, shape_key
 from trainers.config import from_dict
 from trainers.optimizers import plugins
 
@@ -183,7 +185,7 @@ class StackSearcher(Searcher):
             claim=claim,
             cpus=claim.threads,
             gpus=gpus,
-            cost_s=cost_s(config, len(claim.members)),
+            cost_s=self._speeds([claim.members[0].config]).of(config).stack_s(len(claim.members)),
             steps=config.steps,
         )
         work = self._work(claim, gpus).to_json()
@@ -202,35 +204,37 @@ class StackSearcher(Searcher):
         free = supply.store.free_trials()
         if not free:
             return None
-        now, capacity = time.monotonic(), supply.capacity()
-        machine = Machine(
-            cpus=capacity.cpus,
-            gpus=capacity.gpus,
-            gpu_memory_bytes=capacity.gpu_memory_bytes,
-            running=remaining_costs(supply.running.all(), now),
-        )
-        stacks = self._planned(free, machine)
+        first = [trials[0].config for trials in _by_key(free)]
+        stacks = self._planned(free, self._speeds(first))
         self._reject_infeasible(free, stacks)
         if not stacks:
             return None
         return supply.store.claim_new(supply.epoch, stacks[0].trial_ids, stacks[0].threads)
 
-    def _planned(self, free: list[FreeTrial], machine: Machine) -> tuple[PlannedStack, ...]:
+    def _speeds(self, configs: Iterable[Mapping[str, Any]]) -> Speeds:
+        """This machine, and what is remembered of stacks of such configurations."""
+        running = remaining_costs(self._supply.running.all(), time.monotonic())
+        shapes = set()
+        for config in configs:
+            # One that cannot be read is told where it is planned.
+            with suppress(Exception):
+                shapes.add(shape_key(from_dict(config)))
+        machine = self._supply.capacity().machine(running)
+        return Speeds(machine, self._supply.store.speeds(shapes))
+
+    def _planned(self, free: list[FreeTrial], speeds: Speeds) -> tuple[PlannedStack, ...]:
         """The plan, without the trials that cannot be planned: they fail with the reason."""
         try:
-            return plan(free, machine)
+            return plan(free, speeds.machine, speeds)
         except Exception:  # noqa: BLE001 - one bad trial must not keep the rest waiting
             _log.exception("not all trials can be planned: looking for those that cannot")
-        by_key: dict[str, list[FreeTrial]] = {}
-        for trial in free:
-            by_key.setdefault(trial.stack_key, []).append(trial)
-        good = [part for part in by_key.values() if self._is_plannable(part, machine)]
-        return plan([trial for part in good for trial in part], machine)
+        good = [trials for trials in _by_key(free) if self._is_plannable(trials, speeds)]
+        return plan([trial for part in good for trial in part], speeds.machine, speeds)
 
-    def _is_plannable(self, trials: list[FreeTrial], machine: Machine) -> bool:
+    def _is_plannable(self, trials: list[FreeTrial], speeds: Speeds) -> bool:
         """Whether there is a plan for these trials of one stack key; if not, they are rejected."""
         try:
-            plan(trials, machine)
+            plan(trials, speeds.machine, speeds)
         except Exception as error:  # noqa: BLE001 - as above
             _log.exception("%d trials cannot be planned", len(trials))
             message = f"it cannot be planned: {type(error).__name__}: {error}"
@@ -262,3 +266,11 @@ class StackSearcher(Searcher):
             timing=supply.timing,
             plugin=plugins.source_of(claim.members[0].config["optimizer"]),
         )
+
+
+def _by_key(free: list[FreeTrial]) -> list[list[FreeTrial]]:
+    """The trials in groups that can each be trained as one."""
+    by_key: dict[str, list[FreeTrial]] = {}
+    for trial in free:
+        by_key.setdefault(trial.stack_key, []).append(trial)
+    return list(by_key.values())

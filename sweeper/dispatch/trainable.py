@@ -11,7 +11,6 @@ import random
 import socket
 import time
 import traceback
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,7 +23,17 @@ from ray.exceptions import RayError
 from sweeper.dispatch.control import Verdict, ask
 from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.folders import attempt_directory
-from sweeper.dispatch.messages import Progress, Report, Row, Work, measured, work_from_json
+from sweeper.dispatch.log_tail import LogTail
+from sweeper.dispatch.messages import (
+    Pace,
+    Progress,
+    Report,
+    Row,
+    Work,
+    measured,
+    work_from_json,
+)
+from sweeper.dispatch.stopwatch import Stopwatch, device_name
 from sweeper.dispatch.watchdog import Watchdog
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.records import MetricKind
@@ -36,7 +45,6 @@ from trainers.optimizers import plugins
 from trainers.runs import Run, start
 from trainers.token_files import DataError
 
-LOG_LINES = 50
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 LOGGERS = ("sweeper", "trainers")
 REPORT_KEY = "report"
@@ -47,7 +55,7 @@ _log = logging.getLogger(__name__)
 def train_stack(config: Mapping[str, Any]) -> None:
     """Train the stack in `config["spec"]`: the function that Ray Tune calls."""
     work = work_from_json(config["spec"])
-    log = _LogTail()
+    log = LogTail()
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger().addHandler(log)
@@ -57,27 +65,10 @@ def train_stack(config: Mapping[str, Any]) -> None:
         logging.getLogger().removeHandler(log)
 
 
-class _LogTail(logging.Handler):
-    """The last lines of this process's log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lines: deque[str] = deque(maxlen=LOG_LINES)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
-        self._lines.append(self.format(record))
-
-    def text(self) -> str:
-        """All lines kept."""
-        return "\n".join(self._lines)
-
-
 class _Session:
     """One attempt at one stack: what it still has to say, and when it last spoke and saved."""
 
-    def __init__(self, work: Work, log: _LogTail) -> None:
+    def __init__(self, work: Work, log: LogTail) -> None:
         self._work = work
         self._log = log
         self._root = Path(work.checkpoint_dir)
@@ -94,6 +85,7 @@ class _Session:
             pid=os.getpid(),
             provenance=_provenance(work),
         )
+        self._stopwatch = Stopwatch(work.configs[0]["eval_sequences"])
         self._reported_at = self._saved_at = time.monotonic()
 
     def train(self) -> None:
@@ -109,6 +101,9 @@ class _Session:
                 self._loop(run, watchdog)
         except Exception as error:
             _log.exception("stack %d failed", self._work.stack_id)
+            if isinstance(error, torch.OutOfMemoryError):
+                pace = Pace(device=device_name(self._work.device), step_s=None)
+                self._report = replace(self._report, pace=pace)
             self._send(Progress.FAILED, failure=_failure(error, self._log.text()))
             if isinstance(error, torch.OutOfMemoryError):
                 raise  # Ray then replaces this process, whose device memory may be in pieces.
@@ -134,10 +129,13 @@ class _Session:
         return run
 
     def _loop(self, run: Run, watchdog: Watchdog) -> None:
+        self._stopwatch.start(run.step)
         while not run.finished:
             live = run.live
             hit("worker_step", step=run.step, seed=self._seeds())
+            started = time.monotonic()
             metrics = run.advance()
+            self._stopwatch.note(metrics, time.monotonic() - started)
             watchdog.alive()
             self._keep(run, metrics, live)
             if self._is_due(self._reported_at, self._work.timing.report_s):
@@ -146,6 +144,7 @@ class _Session:
                     return
         if self._is_due(self._saved_at, self._work.timing.report_s):
             self._save(run)
+        self._note_pace(run)
         self._send(Progress.FINISHED, run)
 
     def _seeds(self) -> tuple[int, ...]:
@@ -205,6 +204,11 @@ class _Session:
             return
         relative = path.relative_to(self._root).as_posix()
         self._report = replace(self._report, checkpoint=relative, checkpoint_step=run.step)
+        self._note_pace(run)
+
+    def _note_pace(self, run: Run) -> None:
+        pace = self._stopwatch.pace(self._work.device, getattr(run, "micro_batch", None))
+        self._report = replace(self._report, pace=pace)
 
     def _send(
         self, progress: Progress, run: Run | None = None, failure: Failure | None = None
@@ -221,7 +225,7 @@ class _Session:
         tune.report({REPORT_KEY: report.to_json()})
         self._told |= set(results)
         self._rows = []
-        self._report = replace(report, rows=(), results={}, failure=None)
+        self._report = replace(report, rows=(), results={}, failure=None, pace=None)
         self._reported_at = time.monotonic()
 
     def _news(self, run: Run) -> dict[int, dict[str, Any]]:

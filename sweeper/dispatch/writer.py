@@ -4,17 +4,20 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from sweeper.dispatch.devices import cpu_name
 from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.folders import discard, prune, stack_folders
-from sweeper.dispatch.messages import LAST_WORDS, Progress, Report
+from sweeper.dispatch.messages import LAST_WORDS, Pace, Progress, Report
 from sweeper.errors import Fenced, StorageFull, Unavailable
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.queue import Queue
 from sweeper.storage.records import Checkpoint, Claim, MetricRow
+from sweeper.throughput import Measurement, shape_key
+from trainers.config import from_dict
 from trainers.metrics import TrialResult
 
 T = TypeVar("T")
@@ -116,6 +119,8 @@ class Writer:
         if isinstance(item, Said):
             self._write_report(item)
         elif item.failure is not None:
+            if item.failure.kind is FailureKind.OOM_HOST:
+                self._remember(item.claim, Pace(device=cpu_name(), step_s=None))
             self._fail(item.claim, item.failure)
         else:
             self._give_back(item.claim, item.reason)
@@ -126,6 +131,8 @@ class Writer:
             start = (self._epoch, claim, item.tune_trial_id, report.host, report.pid)
             self._ask(lambda: self._store.start(*start))
             return
+        if report.pace is not None:
+            self._remember(claim, report.pace)
         hit("before_accept", step=report.step)
         self._record(claim, report)
         for slot, result in report.results.items():
@@ -158,6 +165,15 @@ class Writer:
         recorded = self._ask(lambda: self._store.checkpoints(claim.stack_id))
         if recorded is not None and newest in recorded:
             prune(self._checkpoint_dir, newest, recorded)
+
+    def _remember(self, claim: Claim, pace: Pace) -> None:
+        measurement = Measurement(
+            shape=shape_key(from_dict(claim.members[0].config)),
+            size=len(claim.members),
+            threads=claim.threads,
+            **asdict(pace),
+        )
+        self._ask(lambda: self._store.note_speed(measurement))
 
     def _accept(
         self, claim: Claim, slot: int, result: Mapping[str, Any], provenance: Mapping[str, Any]

@@ -1,10 +1,11 @@
 """The dispatcher's side of the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sweeper.failures import Failure
-from sweeper.storage import claims, ownership, progress, returns
+from sweeper.machine import Machine
+from sweeper.storage import claims, ownership, progress, returns, throughput
 from sweeper.storage.engine import Database
 from sweeper.storage.records import (
     Checkpoint,
@@ -17,6 +18,7 @@ from sweeper.storage.records import (
     Result,
 )
 from sweeper.storage.returns import Handled
+from sweeper.throughput import Measurement
 
 
 class Queue:
@@ -126,3 +128,19 @@ class Queue:
     def control(self, epoch: int) -> list[ControlRow]:
         """All running stacks of the epoch: which slots to mask, and whether to pause."""
         return self._database.read(lambda c: progress.control(c, epoch))
+
+    def note_speed(self, measurement: Measurement) -> None:
+        """Remember what a stack took, or that it did not fit. Needs no epoch: it is advice."""
+        self._database.write(lambda c: throughput.note(c, measurement))
+
+    def speeds(self, shapes: Iterable[str]) -> tuple[Measurement, ...]:
+        """What is remembered of stacks of these shapes, on any device; the oldest first."""
+        return self._database.read(lambda c: throughput.known(c, shapes))
+
+    def note_machine(self, epoch: int, machine: Machine) -> None:
+        """Tell readers what this dispatcher trains on."""
+        self._database.write(lambda c: throughput.note_machine(c, epoch, machine))
+
+    def machine(self) -> Machine | None:
+        """What the last dispatcher that acted trains on; None if none has told."""
+        return self._database.read(throughput.machine)

@@ -282,8 +282,26 @@ dispatcher = Table(
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("beat", BigInteger, nullable=False),
     Column("owner", JsonText, nullable=False),
+    Column("machine", JsonText),
 )
-"""Always one row; epoch 0 means that nobody has ever acted."""
+"""Always one row; epoch 0 means that nobody has ever acted. `machine`: what it trains on."""
+
+throughput = Table(
+    "throughput",
+    metadata,
+    Column("device", String(128), nullable=False),
+    Column("shape", String(32), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("step_s", Double),
+    Column("sequence_s", Double, nullable=False),
+    Column("micro_batch", Integer),
+    Column("peak_bytes", BigInteger),
+    Column("updated_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("device", "shape", "size"),
+)
+"""What a stack of `size` took, with equal `shape` (`sweeper.throughput.shape_key`); without
+`step_s` it did not fit into the device's memory."""
 
 api_key = Table(
     "api_key",

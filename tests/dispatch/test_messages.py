@@ -3,6 +3,7 @@ import math
 import pytest
 
 from sweeper.dispatch.messages import (
+    Pace,
     Progress,
     Report,
     Row,
@@ -47,6 +48,7 @@ REPORT = Report(
     checkpoint_step=5,
     failure=Failure(kind=FailureKind.USER_ERROR, message="it broke"),
     provenance={"pid": 7},
+    pace=Pace(device="a device", step_s=0.1, micro_batch=4),
 )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from ray.tune.search import Searcher
 
+from sweeper.dispatch.announcer import Announcer
 from sweeper.dispatch.cluster import Capacity
 from sweeper.dispatch.messages import Progress, Report, Timing, work_from_json
 from sweeper.dispatch.running import RunningStacks
@@ -20,7 +21,10 @@ from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.store import Store
+from sweeper.throughput import Measurement, shape_key
 from tests.storage import builders
+
+HERE = Capacity(1, 0, 0, "a device")
 
 
 class Bench:
@@ -36,7 +40,7 @@ class Bench:
             running=self.running,
             writer=self.writer,
             stop=self.stop,
-            capacity=lambda: Capacity(cpus, 0, 0),
+            capacity=lambda: replace(HERE, cpus=cpus),
             data_dir=folder,
             checkpoint_dir=folder,
             control="control",
@@ -81,7 +85,7 @@ def test_it_claims_what_fits_and_nothing_more(bench: Bench) -> None:
     config = bench.searcher.suggest("one")
     assert isinstance(config, dict)
     work = work_from_json(config["spec"])
-    assert (work.stack_id, work.attempt, len(work.configs)) == (config["stack_id"], 1, 15)
+    assert (work.stack_id, work.attempt, len(work.configs)) == (config["stack_id"], 1, 10)
     assert bench.searcher.suggest("two") is None
     assert [r.claim.stack_id for r in bench.running.all()] == [config["stack_id"]]
 
@@ -95,6 +99,30 @@ def test_what_a_round_adds_is_claimed_at_once(bench: Bench) -> None:
     looks = bench.advanced
     assert bench.searcher.suggest("two") is None
     assert bench.advanced == looks
+
+
+def test_it_plans_with_what_is_remembered(bench: Bench) -> None:
+    builders.submit(bench.store, builders.expansion(seeds=range(10)))
+    shape = shape_key(builders.config(0.1))
+    bench.store.queue.note_speed(Measurement(device=HERE.device, shape=shape, size=8))
+    bench.store.queue.note_speed(
+        Measurement(device=HERE.device, shape=shape, size=3, step_s=60.0, sequence_s=0.0)
+    )
+    config = bench.searcher.suggest("one")
+    assert isinstance(config, dict)
+    (running,) = bench.running.all()
+    assert len(running.claim.members) == 4
+    assert running.cost_s > 10 * 60.0
+
+
+def test_readers_are_told_the_machine_when_it_changes(bench: Bench) -> None:
+    there_is = [HERE, HERE, replace(HERE, cpus=5)]
+    announcer = Announcer(bench.store.queue, bench.epoch, lambda: there_is.pop(0))
+    announcer.look()
+    assert bench.store.queue.machine() == HERE.machine()
+    announcer.look()
+    announcer.look()
+    assert bench.store.queue.machine() == replace(HERE, cpus=5).machine()
 
 
 def test_interrupted_stacks_come_first_as_they_were(bench: Bench) -> None:

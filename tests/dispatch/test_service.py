@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from sweeper.dispatch.devices import cpu_name
 from sweeper.service import Service
 from sweeper.storage.store import Store, open_store
+from sweeper.throughput import shape_key
 from tests.datasets.builders import jsonl, plan, prepared, texts
 from tests.dispatch import tiny
 from tests.dispatch.sockets import listening
@@ -122,6 +124,22 @@ def test_rows_become_results_with_their_metrics_and_provenance(service: Running)
         assert found["packages"]["torch"] == version("torch")
         assert (found["device"], found["resumed_at"]) == ("cpu", 0)
     assert service.store.results.integrity() == []
+
+
+def test_the_machine_and_the_pace_of_its_stacks_are_remembered(service: Running) -> None:
+    configs = [tiny.config(service.home, 0.01 * n, steps=60, seed=50) for n in range(1, 4)]
+    sweep_id = tiny.submit(service.store, configs)
+    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
+    sizes = {r.provenance["stack_size"] for r in tiny.trials(service.store, sweep_id)}
+    machine = service.store.queue.machine()
+    assert machine is not None
+    assert (machine.gpus, machine.device) == (0, cpu_name())
+    found = service.store.queue.speeds([shape_key(configs[0])])
+    assert {m.size for m in found} >= sizes
+    for measurement in found:
+        assert measurement.device == machine.device
+        assert measurement.step_s is not None
+        assert measurement.sequence_s >= 0
 
 
 def test_ray_listens_on_loopback_only_and_keeps_its_token_to_itself(service: Running) -> None:

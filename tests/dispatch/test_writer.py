@@ -4,13 +4,15 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from sweeper.dispatch.devices import cpu_name
 from sweeper.dispatch.folders import attempt_directory
-from sweeper.dispatch.messages import Progress, Report
+from sweeper.dispatch.messages import Pace, Progress, Report
 from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.records import Claim
 from sweeper.storage.store import Store
+from sweeper.throughput import shape_key
 from tests.storage.builders import (
     Trained,
     claim_all,
@@ -21,6 +23,7 @@ from tests.storage.builders import (
     submit,
     take_over,
 )
+from trainers.config import from_dict
 
 
 def report(claim: Claim, progress: Progress, **more: object) -> Said:
@@ -168,3 +171,20 @@ def test_a_later_attempt_keeps_the_checkpoint_to_fall_back_to(
     assert sqlite_store.queue.checkpoints(claim.stack_id) == (second, first)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*/*")}
     assert left == {first, second}
+
+
+def test_the_pace_of_a_stack_is_remembered_and_what_did_not_fit(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    submit(sqlite_store)
+    epoch = take_over(sqlite_store)
+    claim = claim_all(sqlite_store, epoch)
+    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    pace = Pace(device="a device", step_s=0.25, sequence_s=0.5, micro_batch=8)
+    writer.put(report(claim, Progress.RUNNING, pace=pace))
+    writer.put(Ended(claim, Failure(kind=FailureKind.OOM_HOST, message="killed")))
+    writer.close()
+    shape = shape_key(from_dict(claim.members[0].config))
+    ran, killed = sqlite_store.queue.speeds([shape])
+    assert (ran.device, ran.size, ran.step_s, ran.micro_batch) == ("a device", 3, 0.25, 8)
+    assert (killed.device, killed.size, killed.step_s) == (cpu_name(), 3, None)

@@ -5,7 +5,15 @@ from tests.storage.contract_queue import QueueContract
 from tests.storage.contract_races import RaceContract
 from tests.storage.contract_reading import ReadingContract
 from tests.storage.contract_sweeps import SweepContract
+from tests.storage.contract_throughput import ThroughputContract
 
 
-class TestStore(SweepContract, QueueContract, FailureContract, ReadingContract, RaceContract):
+class TestStore(
+    SweepContract,
+    QueueContract,
+    FailureContract,
+    ReadingContract,
+    RaceContract,
+    ThroughputContract,
+):
     """Each method runs on SQLite and on PostgreSQL, with a fresh database."""
