@@ -62,7 +62,9 @@ def create_app(store: Store | None = None, settings: Settings | None = None) -> 
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = Service(opened, chosen.data_dir / "datasets")
+    app.state.service = Service(
+        opened, chosen.data_dir / "datasets", confirm_above_hours=chosen.confirm_above_hours
+    )
     app.state.beat_watch = health.BeatWatch()
     app.include_router(_api())
     app.include_router(health.router)

@@ -33,6 +33,12 @@ KINDS: Mapping[type[errors.SweeperError], Kind] = {
         title="The request breaks a rule",
         hint="errors[] names each field, the rule, the value and the choices; nothing was stored",
     ),
+    errors.NeedsConfirmation: Kind(
+        status=428,
+        slug="needs-confirmation",
+        title="The sweep is large",
+        hint="send it again with ?confirm=true; nothing was stored",
+    ),
     errors.KeyReused: Kind(
         status=422,
         slug="key-reused",

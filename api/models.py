@@ -120,16 +120,6 @@ class SubmissionOut(Out):
     trials: TrialCounts
 
 
-class PreviewOut(Out):
-    """What a submission would cost; nothing is stored."""
-
-    variants: int
-    points: int
-    trials: TrialCounts
-    flops: float = Field(description="floating-point operations of the new trials, estimated")
-    tokens: int = Field(description="tokens read by the new trials")
-
-
 class RetryOut(Out):
     """How many failed or cancelled trials were replaced by new ones."""
 

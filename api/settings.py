@@ -6,13 +6,17 @@
 `SWEEPER_PORT`             port to bind; default 8000
 `SWEEPER_ALLOWED_HOSTS`    further names, by comma, that requests may be addressed to
 `SWEEPER_TRUSTED_NETWORK`  1: everybody who reaches a bind off loopback may do everything
+`SWEEPER_CONFIRM_ABOVE_HOURS`  device-hours beyond which a sweep has to be confirmed; default none
 """
 
 import ipaddress
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from sweeper.limits import confirm_above_hours
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -30,6 +34,7 @@ class Settings:
     allowed_hosts: frozenset[str] = LOOPBACK_NAMES
     """Host names without port, lower case, that a request may be addressed to."""
     trusted_network: bool = False
+    confirm_above_hours: float = math.inf
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 2**16:
@@ -53,6 +58,7 @@ class Settings:
             port=_port(env.get("SWEEPER_PORT") or "8000"),
             allowed_hosts=LOOPBACK_NAMES | _names(env.get("SWEEPER_ALLOWED_HOSTS", "")),
             trusted_network=_switch(env, "SWEEPER_TRUSTED_NETWORK"),
+            confirm_above_hours=confirm_above_hours(env),
         )
 
 

@@ -50,5 +50,9 @@ class InvalidRequest(SweeperError):
         super().__init__("; ".join(f"{p.pointer or '/'}: {p.message}" for p in problems))
 
 
+class NeedsConfirmation(SweeperError):
+    """The sweep would take longer than this service starts without being asked twice."""
+
+
 class KeyReused(SweeperError):
     """This Idempotency-Key came with another body before; use a new key."""

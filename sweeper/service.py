@@ -1,6 +1,7 @@
 """The use cases, one method each: REST, the pages and the command line all call these."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ class Service:
 
     store: Store
     datasets_dir: Path
+    confirm_above_hours: float = math.inf
+    """Device-hours beyond which a sweep has to be confirmed."""
 
     def __post_init__(self) -> None:
         """Raises ValueError if a plug-in cannot be used."""
@@ -82,15 +85,22 @@ class Service:
         return found
 
     def submit(
-        self, body: Mapping[str, Any], *, key: str | None = None, caller: str = ""
+        self,
+        body: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        caller: str = "",
+        confirmed: bool = False,
     ) -> Submission:
         """Store a sweep; its trials start as soon as there is room.
 
-        The same `key` with the same body gives the same sweep again. Raises `InvalidRequest` or
-        `KeyReused`, and then nothing is stored.
+        The same `key` with the same body gives the same sweep again. Raises `InvalidRequest`,
+        `KeyReused` or `NeedsConfirmation`, and then nothing is stored.
         """
         spec = parse(body)
         expansion = self._expand(spec)
+        if not (confirmed or math.isinf(self.confirm_above_hours)):
+            submission.refuse_if_large(self._weighed(spec, expansion), self.confirm_above_hours)
         return self.store.sweeps.submit(
             name=spec.name,
             spec=dict(body),
@@ -116,9 +126,11 @@ class Service:
     def preview(self, body: Mapping[str, Any]) -> submission.Preview:
         """What `submit` would store, with its cost; stores nothing. Raises `InvalidRequest`."""
         spec = parse(body)
-        expansion = self._expand(spec)
+        return self._weighed(spec, self._expand(spec))
+
+    def _weighed(self, spec: SweepSpec, expansion: Expansion) -> submission.Preview:
         known = frozenset[str]() if spec.fresh else self._known(expansion)
-        return submission.preview(expansion, known)
+        return submission.preview(expansion, known, self.store.queue)
 
     def _expand(self, spec: SweepSpec) -> Expansion:
         return submission.whole_expansion(spec, self.datasets(), self.datasets_dir)

@@ -81,6 +81,15 @@ def plan(
     return tuple(planned)
 
 
+def finish_times(costs_s: Iterable[float], loads: Iterable[float]) -> list[float]:
+    """When each slot ends if the longest stack goes first, each to the slot that is free first."""
+    ends = list(loads)
+    heapq.heapify(ends)
+    for cost_s in sorted(costs_s, reverse=True):
+        heapq.heapreplace(ends, ends[0] + cost_s)
+    return ends
+
+
 @dataclass(frozen=True)
 class _Group:
     """A stack in the making."""
@@ -171,12 +180,7 @@ def _longest_first(stacks: Iterable[_Group]) -> list[_Group]:
 
 
 def _finish_times(stacks: Iterable[_Group], loads: list[float]) -> list[float]:
-    """When each slot ends if the longest stack goes first, each to the slot that is free first."""
-    ends = list(loads)
-    heapq.heapify(ends)
-    for stack in _longest_first(stacks):
-        heapq.heapreplace(ends, ends[0] + stack.cost_s)
-    return ends
+    return finish_times((stack.cost_s for stack in stacks), loads)
 
 
 def _with_threads(stacks: list[_Group], machine: Machine) -> list[PlannedStack]:

@@ -1,17 +1,28 @@
 """What a sweep asks for, before anything is stored."""
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.errors import InvalidRequest, Problem
+from sweeper.errors import InvalidRequest, NeedsConfirmation, Problem
 from sweeper.expand import expand
+from sweeper.forecast import Forecast, forecast
+from sweeper.machine import Machine
 from sweeper.spec import SweepSpec
+from sweeper.storage.queue import Queue
+from sweeper.throughput import Speeds, shape_key
 from sweeper.trials import Expansion, Variant
 from trainers.config import DataConfig
 from trainers.data import dataset, verify
 from trainers.flops import training_flops
 from trainers.token_files import DataError, known_names
+
+TIMES_FROM = {
+    "measured": "as stacks like these took here",
+    "model": "by a model: no stack like these has run here",
+    "both": "partly by a model: not every kind of stack has run here",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +40,7 @@ class Preview:
     shared: int
     tokens: int
     flops: float
+    forecast: Forecast
 
 
 def whole_expansion(
@@ -43,10 +55,14 @@ def whole_expansion(
     return expand(spec, data, salt)
 
 
-def preview(expansion: Expansion, known: Collection[str]) -> Preview:
+def preview(expansion: Expansion, known: Collection[str], queue: Queue) -> Preview:
     """What is to be stored, if the trials with the `known` fingerprints are there already."""
-    new = [trial.config for trial in expansion.trials if trial.fingerprint not in known]
-    ours = [config for config in new if not config.is_function]
+    new = [trial for trial in expansion.trials if trial.fingerprint not in known]
+    ours = [trial.config for trial in new if not trial.config.is_function]
+    machine = queue.machine()
+    one_of_each = {trial.stack_key: trial.config for trial in new}.values()
+    measured = queue.speeds({shape_key(config) for config in one_of_each})
+    speeds = Speeds(machine or Machine(cpus=os.cpu_count() or 1), measured)
     return Preview(
         variants=expansion.variants,
         points=len(expansion.points),
@@ -55,4 +71,18 @@ def preview(expansion: Expansion, known: Collection[str]) -> Preview:
         shared=len(expansion.trials) - len(new),
         tokens=sum(config.tokens for config in ours),
         flops=sum(training_flops(config) for config in ours),
+        forecast=forecast(expansion, new, speeds, machine_known=machine is not None),
+    )
+
+
+def refuse_if_large(found: Preview, limit_hours: float) -> None:
+    """Raise `NeedsConfirmation` if the new trials take longer than the limit, in device-hours."""
+    hours = found.forecast.device_hours
+    if hours <= limit_hours:
+        return
+    kind = "GPU-hours" if found.forecast.machine.gpus else "core-hours"
+    raise NeedsConfirmation(
+        f"device-hours <= {limit_hours:g} must hold without confirmation, but the {found.new} new "
+        f"trials would take {hours:.3g} {kind}, {found.forecast.wall_hours:.3g} hours on this "
+        f"machine ({TIMES_FROM[found.forecast.source]})"
     )

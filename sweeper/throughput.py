@@ -7,7 +7,7 @@ two measured ones by a factor between theirs, at any other by that of the neares
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -138,11 +138,6 @@ def shape_key(config: TrainConfig) -> str:
     plain = {k: v for k, v in to_dict(config).items() if k not in UNSHAPED}
     text = canonical_json(plain | {"trainer": TRAINER_VERSION})
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def shape_keys(configs: Iterable[TrainConfig]) -> frozenset[str]:
-    """Those of all configurations."""
-    return frozenset(shape_key(config) for config in configs)
 
 
 def _interpolated(sizes: Sequence[int], factors: Sequence[float], size: int) -> float:

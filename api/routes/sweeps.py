@@ -17,19 +17,31 @@ from api.deps import (
     conditional,
     link_next,
 )
-from api.models import Listing, PreviewOut, SubmissionOut, SweepOut, TrialCounts
+from api.models import Listing, SubmissionOut, SweepOut, TrialCounts
+from api.models_forecast import ForecastOut, PreviewOut
 from api.routes.examples import SWEEP_BODY
 from sweeper.trials import SweepState
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"])
 
+Confirm = Annotated[
+    bool, Query(description="train it even if it takes more device-hours than the server's limit")
+]
+
 
 @router.post("", status_code=201, operation_id="submit_sweep", openapi_extra=SWEEP_BODY)
 def submit(
-    service: ServiceDep, response: Response, body: JsonBody, idempotency_key: IdempotencyKey = None
+    service: ServiceDep,
+    response: Response,
+    body: JsonBody,
+    idempotency_key: IdempotencyKey = None,
+    confirm: Confirm = False,
 ) -> SubmissionOut:
-    """Store a sweep; it is trained as soon as there is room. Answers after the commit."""
-    submission = service.submit(body, key=idempotency_key)
+    """Store a sweep; it is trained as soon as there is room. Answers after the commit.
+
+    Where the server has a limit, a sweep of more device-hours has to be confirmed.
+    """
+    submission = service.submit(body, key=idempotency_key, confirmed=confirm)
     sweep = service.sweep(submission.sweep_id)
     response.headers["location"] = f"/api/v1/sweeps/{sweep.id}"
     if submission.replayed:
@@ -40,7 +52,7 @@ def submit(
 
 @router.post("/preview", operation_id="preview_sweep", openapi_extra=SWEEP_BODY)
 def preview(service: ServiceDep, body: JsonBody) -> PreviewOut:
-    """What a submission would train, and how much of it is there already. Stores nothing."""
+    """What a submission would train, how much is there already, and the hours. Stores nothing."""
     found = service.preview(body)
     return PreviewOut(
         variants=len(found.variants),
@@ -48,6 +60,7 @@ def preview(service: ServiceDep, body: JsonBody) -> PreviewOut:
         trials=TrialCounts.model_validate(found),
         flops=found.flops,
         tokens=found.tokens,
+        forecast=ForecastOut.model_validate(found.forecast),
     )
 
 

@@ -1,5 +1,6 @@
 import { byId } from "./form_fields.js";
 import { showErrors } from "./form_errors.js";
+import { showForecast } from "./form_forecast.js";
 
 export async function send(path, spec, headers = {}) {
   const answer = await fetch(path, {
@@ -37,4 +38,5 @@ export async function preview({ spec, places }) {
   for (const key of ["variants", "points", "new", "shared", "tokens", "flops"]) {
     byId(`p-${key}`).textContent = key in shown ? shortly(shown[key]) : "–";
   }
+  showForecast(ok ? body.forecast : null);
 }

@@ -19,8 +19,16 @@ function suggestRange() {
   [field("low").value, field("high").value] = given.ranges[parameterBefore] ?? ["", ""];
 }
 
+// What the server wants to be sent twice, as it takes longer than its limit.
+let confirmed = null;
+function askAgain(sent) {
+  confirmed = sent;
+  byId("submit").textContent = sent === null ? "Submit sweep" : "Submit it all the same";
+}
+
 let timer = null;
 function changed() {
+  askAgain(null);
   adapt();
   rememberForm();
   clearTimeout(timer);
@@ -78,13 +86,15 @@ form.addEventListener("submit", async (event) => {
   const sent = JSON.stringify(spec);
   if (key?.sent !== sent) key = { sent, text: randomText() };
   byId("submit").disabled = true;
-  const { ok, body } = await send("/api/v1/sweeps", spec, { "idempotency-key": key.text })
+  const path = confirmed === sent ? "/api/v1/sweeps?confirm=true" : "/api/v1/sweeps";
+  const { ok, body } = await send(path, spec, { "idempotency-key": key.text })
     .catch(() => ({ ok: false, body: { detail: "The service does not answer.", errors: [] } }));
   if (ok) {
     location.href = `/sweeps/${encodeURIComponent(body.id)}`;
     return;
   }
   byId("submit").disabled = false;
+  askAgain(body.type?.endsWith(":needs-confirmation") ? sent : null);
   const first = showErrors(body.errors, places);
   if (!body.errors.length) byId("general-error").textContent = body.detail;
   first?.focus();

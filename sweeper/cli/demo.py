@@ -175,11 +175,11 @@ def _stop(process: Process) -> None:
 def _submit(client: Client, body: dict[str, Any], home: Path) -> Json:
     """The sweep of this body: the one of an earlier run, unless that one was given up or failed."""
     key = _idempotency_key(body, home)
-    submission = client.submit(body, idempotency_key=key)
+    submission = client.submit(body, idempotency_key=key, confirm=True)
     if submission["state"] == "paused":
         client.resume(submission["id"])
     if submission["state"] in ("cancelled", "done_with_failures"):
-        submission = client.submit(body)
+        submission = client.submit(body, confirm=True)
     return submission
 
 

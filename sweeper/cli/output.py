@@ -12,6 +12,7 @@ from sweeper.client import Refused, Unreachable
 from sweeper.errors import (
     InvalidRequest,
     KeyReused,
+    NeedsConfirmation,
     NotFound,
     SchemaMismatch,
     SweeperError,
@@ -23,6 +24,7 @@ OK, BROKEN, USAGE, NOT_FOUND, FAILURES, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4
 _CODES: Mapping[type[SweeperError], int] = {
     InvalidRequest: USAGE,
     KeyReused: USAGE,
+    NeedsConfirmation: USAGE,
     SchemaMismatch: USAGE,
     NotFound: NOT_FOUND,
     Unavailable: UNREACHABLE,

@@ -1,6 +1,7 @@
 """All commands in one application. Importing this loads typer, rich and httpx2, and no more."""
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
@@ -15,16 +16,18 @@ from sweeper.cli import (
     heatmap,
     imports,
     output,
+    plan,
     serve,
     steering,
     sweeps,
 )
 from sweeper.errors import SweeperError
 
-PANELS = {
+PANELS: Mapping[str, Sequence[Callable[..., None]]] = {
     "The service": (serve.serve, serve.api, serve.dispatch, demo.demo),
     "Sweeps": (
         *sweeps.COMMANDS,
+        plan.plan,
         *steering.COMMANDS,
         heatmap.heatmap,
         *files.COMMANDS,

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import typer
 
+from sweeper import limits
 from sweeper.cli import home as homes
 from sweeper.cli import options
 from sweeper.cli.output import UsageError, print_json, say
@@ -168,6 +169,7 @@ def _open_once(url: str) -> None:
     from sweeper.storage.store import open_store
 
     _check_plugins()
+    _check_limits()
     open_store(url).close()
 
 
@@ -177,6 +179,14 @@ def _check_plugins() -> None:
 
     try:
         optimizers.names()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _check_limits() -> None:
+    """Say what is wrong with a limit before the web server would."""
+    try:
+        limits.confirm_above_hours()
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sweeper.cli import home, options, progress
+from sweeper.cli import forecasts, home, options, progress
 from sweeper.cli import specification as given
 from sweeper.cli.output import FAILURES, UsageError, number, print_json, print_table, say
 from sweeper.client import Client, Json, Retries
@@ -16,6 +16,11 @@ from sweeper.errors import NotFound
 
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end, as `watch` does.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would train.")]
+
+
+Confirm = Annotated[
+    bool, typer.Option("--confirm", help="Even if it takes longer than the service's limit.")
+]
 
 
 @contextmanager
@@ -50,6 +55,7 @@ def submit(
     fresh: given.Fresh = False,
     wait: Wait = False,
     dry_run: DryRun = False,
+    confirm: Confirm = False,
     as_json: options.AsJson = False,
     data: options.Data = options.HOME,
     url: options.Url = None,
@@ -76,7 +82,7 @@ def submit(
         if dry_run:
             _show_preview(client.preview(body), as_json)
             return
-        submission = client.submit(body)
+        submission = forecasts.submit(client, body, confirmed=confirm)
         trials = submission["trials"]
         say(f"{trials['total']} trials: {trials['new']} new, {trials['shared']} there already")
         if wait:
@@ -218,12 +224,8 @@ def _show_preview(found: Json, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    trials = found["trials"]
-    typer.echo(
-        f"{found['variants']} curves, {found['points']} points, {trials['total']} trials: "
-        f"{trials['new']} new, {trials['shared']} there already; "
-        f"{found['tokens']:,} tokens and {found['flops']:.3g} operations to train"
-    )
+    curves = f"{found['variants']} curves, {found['points']} points"
+    typer.echo(f"{curves}, {forecasts.summary(found)}")
 
 
 def _sweep_row(sweep: Json) -> tuple[str, ...]:

@@ -61,9 +61,20 @@ class Client:
         """Give the connections back."""
         self._connection.close()
 
-    def submit(self, sweep: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
-        """The sweep's `id`, `state` and `trials`; one key submits once, however often sent."""
-        return self._connection.post("sweeps", sweep, key=idempotency_key or uuid.uuid4().hex)
+    def submit(
+        self,
+        sweep: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        confirm: bool = False,
+    ) -> Json:
+        """The sweep's `id`, `state` and `trials`; one key submits once, however often sent.
+
+        Raises `NeedsConfirmation` for more device-hours than the service's limit, if it has one,
+        unless `confirm` is given.
+        """
+        path = "sweeps?confirm=true" if confirm else "sweeps"
+        return self._connection.post(path, sweep, key=idempotency_key or uuid.uuid4().hex)
 
     def import_results(
         self, results: Mapping[str, Any], *, idempotency_key: str | None = None
@@ -73,7 +84,7 @@ class Client:
         return self._connection.post("sweeps/import", results, key=key)
 
     def preview(self, sweep: Mapping[str, Any]) -> Json:
-        """What `submit` would do: points, trials, how many of them are there already; no effect."""
+        """What `submit` would do, without effect: trials, those there already, stacks, hours."""
         return self._connection.post("sweeps/preview", sweep)
 
     def sweep(self, sweep_id: str) -> Sweep:

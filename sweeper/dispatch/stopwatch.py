@@ -2,9 +2,6 @@
 
 from statistics import median
 
-import torch
-
-from sweeper.dispatch.devices import cpu_name
 from sweeper.dispatch.messages import Pace
 from trainers.metrics import StepMetrics
 
@@ -30,8 +27,6 @@ class Stopwatch:
     def start(self, step: int) -> None:
         """The run begins, or goes on, after this step."""
         self._from_step = step
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
 
     def note(self, metrics: StepMetrics | None, seconds: float) -> None:
         """One call of `advance` took so long and returned that."""
@@ -63,19 +58,14 @@ class Stopwatch:
         beyond = median(span_s - steps * step_s for steps, span_s in self._evaluations)
         return max(0.0, beyond / self._eval_sequences)
 
-    def pace(self, device: str, micro_batch: int | None) -> Pace | None:
+    def pace(self, device: str, micro_batch: int | None, peak_bytes: int | None) -> Pace | None:
         """What is known by now of stacks like this one on the device it runs on, if anything."""
         if self.step_s is None:
             return None
         return Pace(
-            device=device_name(device),
+            device=device,
             step_s=self.step_s,
             sequence_s=self.sequence_s,
             micro_batch=micro_batch,
-            peak_bytes=torch.cuda.max_memory_allocated() if device == "cuda" else None,
+            peak_bytes=peak_bytes,
         )
-
-
-def device_name(device: str) -> str:
-    """What the CPU or the GPU is called that a run has."""
-    return torch.cuda.get_device_name() if device == "cuda" else cpu_name()

@@ -21,6 +21,7 @@ from ray import tune
 from ray.exceptions import RayError
 
 from sweeper.dispatch.control import Verdict, ask
+from sweeper.dispatch.devices import cpu_name
 from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.folders import attempt_directory
 from sweeper.dispatch.log_tail import LogTail
@@ -33,7 +34,7 @@ from sweeper.dispatch.messages import (
     measured,
     work_from_json,
 )
-from sweeper.dispatch.stopwatch import Stopwatch, device_name
+from sweeper.dispatch.stopwatch import Stopwatch
 from sweeper.dispatch.watchdog import Watchdog
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.records import MetricKind
@@ -102,7 +103,7 @@ class _Session:
         except Exception as error:
             _log.exception("stack %d failed", self._work.stack_id)
             if isinstance(error, torch.OutOfMemoryError):
-                pace = Pace(device=device_name(self._work.device), step_s=None)
+                pace = Pace(device=_device_name(self._work.device), step_s=None)
                 self._report = replace(self._report, pace=pace)
             self._send(Progress.FAILED, failure=_failure(error, self._log.text()))
             if isinstance(error, torch.OutOfMemoryError):
@@ -207,7 +208,9 @@ class _Session:
         self._note_pace(run)
 
     def _note_pace(self, run: Run) -> None:
-        pace = self._stopwatch.pace(self._work.device, getattr(run, "micro_batch", None))
+        device, micro_batch = self._work.device, getattr(run, "micro_batch", None)
+        peak_bytes = torch.cuda.max_memory_allocated() if device == "cuda" else None
+        pace = self._stopwatch.pace(_device_name(device), micro_batch, peak_bytes)
         self._report = replace(self._report, pace=pace)
 
     def _send(
@@ -245,12 +248,18 @@ def _reset_process(threads: int) -> None:
         torch.use_deterministic_algorithms(False)
     torch.manual_seed(0)
     random.seed(0)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _provenance(work: Work) -> dict[str, Any]:
     """What all members share; the writer adds what is a member's own."""
     stack = {"threads": work.threads, "stack_size": len(work.configs)}
     return provenance.of_process() | provenance.of_device(work.device) | stack
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else cpu_name()
 
 
 def _failure(error: Exception, log_tail: str) -> Failure:

@@ -1,11 +1,14 @@
 """Settings come from documented variables, and nothing is open to a network by accident."""
 
+import inspect
+import math
 from pathlib import Path
 
 import pytest
 
 from api import settings
 from api.settings import LOOPBACK_NAMES, Settings, is_loopback
+from sweeper import limits
 
 
 def test_the_defaults_are_a_file_on_loopback(tmp_path: Path) -> None:
@@ -13,6 +16,7 @@ def test_the_defaults_are_a_file_on_loopback(tmp_path: Path) -> None:
     assert found.database == f"sqlite:///{tmp_path / 'sweeper.db'}"
     assert (found.host, found.port) == ("127.0.0.1", 8000)
     assert found.allowed_hosts == LOOPBACK_NAMES
+    assert found.confirm_above_hours == math.inf
 
 
 def test_every_variable_is_read(tmp_path: Path) -> None:
@@ -24,12 +28,14 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "SWEEPER_PORT": "81",
             "SWEEPER_ALLOWED_HOSTS": "Sweeper.lan, other",
             "SWEEPER_TRUSTED_NETWORK": "1",
+            "SWEEPER_CONFIRM_ABOVE_HOURS": "2.5",
         }
     )
     assert found.database == "postgresql://db/sweeper"
     assert found.port == 81
     assert found.allowed_hosts == LOOPBACK_NAMES | {"sweeper.lan", "other"}
     assert found.trusted_network
+    assert found.confirm_above_hours == 2.5
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])  # noqa: S104
@@ -51,6 +57,9 @@ def test_loopback_has_many_names(host: str) -> None:
         ("SWEEPER_PORT", "http", "whole number"),
         ("SWEEPER_PORT", "70000", "0 <= port < 65536"),
         ("SWEEPER_TRUSTED_NETWORK", "perhaps", "0, 1, true, false"),
+        ("SWEEPER_CONFIRM_ABOVE_HOURS", "many", ">= 0 must hold, in hours, but got 'many'"),
+        ("SWEEPER_CONFIRM_ABOVE_HOURS", "-1", ">= 0 must hold"),
+        ("SWEEPER_CONFIRM_ABOVE_HOURS", "nan", ">= 0 must hold"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_told(name: str, value: str, words: str) -> None:
@@ -59,8 +68,9 @@ def test_a_value_that_makes_no_sense_is_told(name: str, value: str, words: str) 
 
 
 def test_every_variable_is_documented() -> None:
-    source = Path(settings.__file__).read_text(encoding="utf-8")
+    sources = [inspect.getsource(module) for module in (settings, limits)]
     assert settings.__doc__ is not None
-    for name in ("DATABASE", "DATA", "HOST", "PORT", "ALLOWED_HOSTS", "TRUSTED_NETWORK"):
-        assert f'"SWEEPER_{name}"' in source
+    names = ("DATABASE", "DATA", "HOST", "PORT", "ALLOWED_HOSTS", "TRUSTED_NETWORK")
+    for name in (*names, "CONFIRM_ABOVE_HOURS"):
+        assert f'"SWEEPER_{name}"' in "".join(sources)
         assert f"`SWEEPER_{name}`" in settings.__doc__

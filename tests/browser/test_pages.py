@@ -115,6 +115,29 @@ def test_pause_resume_and_cancel(visit: Visit) -> None:
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
 
 
+def test_a_large_sweep_is_sent_when_the_button_is_pressed_again(visit: Visit) -> None:
+    page = visit.page
+    fill_form(page, seed=3)
+    expect(page.locator("#p-hours")).to_have_text(re.compile(r"\d"))
+    expect(page.locator("#p-wall")).to_have_text(re.compile(r"\d (s|min|h)"))
+    expect(page.locator("#p-stacks tr")).to_have_count(3)
+    refusal = {"type": "urn:sweeper:problem:needs-confirmation", "detail": "too many", "errors": []}
+    page.route(
+        re.compile(r"/api/v1/sweeps$"),
+        lambda route: route.fulfill(status=428, json=refusal),
+    )
+    page.get_by_role("button", name="Submit sweep").click()
+    expect(page.locator("#general-error")).to_have_text("too many")
+    again = page.get_by_role("button", name="Submit it all the same")
+    expect(again).to_be_enabled()
+    page.get_by_label("Steps", exact=True).fill("21")
+    expect(again).to_have_count(0)
+    page.get_by_role("button", name="Submit sweep").click()
+    again.click()
+    page.wait_for_url(re.compile("/sweeps/"))
+    visit.complaints[:] = [c for c in visit.complaints if "428" not in c]
+
+
 def test_what_is_wrong_stands_beside_its_field(visit: Visit) -> None:
     page = visit.page
     page.goto("/new")

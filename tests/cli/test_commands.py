@@ -1,6 +1,7 @@
 """The commands on sweeps, against a real service."""
 
 import json
+import os
 import shutil
 import sqlite3
 from io import StringIO
@@ -53,6 +54,20 @@ def test_options_of_submit_replace_parts_of_the_file(
         client.cancel(printed)
     assert (spec["name"], spec["seeds"], spec["priority"]) == ("other", [1, 2], 3)
     assert spec["base"] == {"steps": 12, "eval_sequences": 8}
+
+
+def test_plan_shows_stacks_and_hours(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    body = json.dumps(TINY | {"seeds": [77]})
+    shown = run_sweeper("plan", "-", "--url", served.url, cwd=tmp_path, stdin=body)
+    assert shown.returncode == 0, shown.stderr
+    header, *rows = shown.stdout.splitlines()
+    assert header.split()[:3] == ["optimizer", "scale", "precision"]
+    assert {row.split()[0] for row in rows} == {"adamw", "sgd"}
+    assert "6 trials: 6 new, 0 there already" in shown.stderr
+    assert "core-hours" in shown.stderr
+    found = json.loads(_run(served, "plan", "-", "--json", cwd=tmp_path, stdin=body))
+    assert found["forecast"]["machine_known"]
+    assert found["forecast"]["machine"]["cpus"] == os.cpu_count()
 
 
 def test_dry_run_stores_nothing(served: Served, sweep_id: str, tmp_path: Path) -> None:

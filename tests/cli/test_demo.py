@@ -60,7 +60,13 @@ class _Sent(Client):
         super().__init__()
         self.keys: list[str | None] = []
 
-    def submit(self, sweep: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+    def submit(
+        self,
+        sweep: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        confirm: bool = False,
+    ) -> Json:
         self.keys.append(idempotency_key)
         return {"id": "1", "state": "done"}
 

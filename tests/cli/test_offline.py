@@ -26,6 +26,7 @@ SERVICE = ["serve", "api", "dispatch", "demo"]
 SWEEPS = [
     "submit",
     "preview",
+    "plan",
     "ls",
     "show",
     "watch",
