@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sweeper.analysis.curves import SeedLoss
+from sweeper.analysis.seeds import SeedLoss
 from sweeper.analysis.stability import Stability
 from sweeper.storage import records
 from sweeper.trials import Intent, Outcome, SweepState, TrialState, Variant
@@ -153,6 +153,10 @@ class CurvePoint(Out):
     finite_mean: float | None
     interval_reason: str | None
     declared: bool
+    spread: float | None = Field(description="standard deviation over seeds, nats")
+    diverged_fraction: float | None
+    interval_freedom: float | None = Field(description="degrees of freedom of the interval")
+    interval_values: int = Field(description="values whose variances the interval has in common")
     trials: list[SeedLoss]
 
 

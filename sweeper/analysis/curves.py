@@ -5,10 +5,15 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from sweeper.analysis import student
+import numpy as np
+
+from sweeper.analysis import axes
+from sweeper.analysis.pooling import Array, Mask, pooled_intervals, sample_variances
+from sweeper.analysis.seeds import SeedLoss, is_stable, loss_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,42 +29,14 @@ _UNFINISHED = frozenset({"pending", "running"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedLoss:
-    """What one seed of a value has given so far; `outcome` is None until its trial is done."""
-
-    seed: int
-    trial_id: str
-    state: str
-    outcome: str | None
-    final_loss: float | None
-    initial_loss: float | None
-    diverged_at_step: int | None = None
-
-    @property
-    def counted_loss(self) -> float | None:
-        """min(final, initial); the initial loss of a diverged trial; None while there is none."""
-        if self.outcome == "diverged":
-            return self.initial_loss
-        if self.final_loss is None or self.initial_loss is None:
-            return self.final_loss
-        return min(self.final_loss, self.initial_loss)
-
-    @property
-    def above_initial(self) -> bool:
-        """Whether training ended finite, but worse than it began."""
-        finite = self.final_loss is not None and self.initial_loss is not None
-        return finite and self.counted_loss != self.final_loss
-
-
-@dataclass(frozen=True, kw_only=True)
 class Curve:
     """Final loss against one hyperparameter, for one variant; everything in nats.
 
     `values` ascend, and every other tuple has one entry per value. `loss_mean` is over the finished
     seeds, each counted as min(final, initial loss) and a diverged one as its initial loss;
     `finite_mean` is over the finite seeds alone, as they ended. `loss_low` and `loss_high` are the
-    95 % t-interval of `loss_mean`, None where `interval_reason` says why. Tuples of float, never
-    arrays: plotly would encode arrays as base64.
+    95 % t-interval of `loss_mean`, None where `interval_reason` says why; its variance is pooled
+    over neighbours (`pooling`). Tuples of float, never arrays: plotly encodes those as base64.
     """
 
     variant: int
@@ -92,12 +69,39 @@ class Curve:
     """Whether the value is of the declared grid, rather than added later."""
     losses: tuple[tuple[SeedLoss, ...], ...]
     """Seed by seed, in the order of the seeds."""
+    spread: tuple[float | None, ...]
+    """Standard deviation over the finished seeds as they count; None for fewer than two."""
+    interval_freedom: tuple[float | None, ...]
+    """Degrees of freedom of the interval."""
+    interval_values: tuple[int, ...]
+    """Values whose variances it has in common; 0 where there is no interval."""
 
     @property
     def inert(self) -> bool:
         """Whether the parameter has no effect here, so that all values share their trials."""
         trials = {tuple(loss.trial_id for loss in seeds) for seeds in self.losses}
         return len(self.values) > len(trials) == 1
+
+    @cached_property
+    def table(self) -> Array:
+        """Counted losses (V, S), by value and seed; NaN where there is none yet."""
+        return loss_table(self.losses)
+
+    @cached_property
+    def places(self) -> Array:
+        """Positions of the values (V) on the axis; NaN for those without one."""
+        found = (axes.position(value, self.axis_scale) for value in self.values)
+        return np.array([math.nan if place is None else place for place in found])
+
+    @cached_property
+    def seed_numbers(self) -> tuple[int, ...]:
+        """The seeds (S) of the table."""
+        return tuple(sorted({loss.seed for seeds in self.losses for loss in seeds}))
+
+    @cached_property
+    def stable(self) -> Mask:
+        """Which values (V) are stable: all seeds finished, finite, none above the initial loss."""
+        return np.array([is_stable(seeds) for seeds in self.losses])
 
     @property
     def finished_points(self) -> int:
@@ -157,6 +161,10 @@ def _point_json(curve: Curve, i: int) -> dict[str, Any]:
         "finite_mean": curve.finite_mean[i],
         "interval_reason": curve.interval_reason[i],
         "declared": curve.declared[i],
+        "spread": curve.spread[i],
+        "diverged_fraction": curve.diverged[i] / curve.seeds[i] if curve.seeds[i] else None,
+        "interval_freedom": curve.interval_freedom[i],
+        "interval_values": curve.interval_values[i],
         "trials": [dataclasses.asdict(loss) for loss in curve.losses[i]],
     }
 
@@ -164,7 +172,9 @@ def _point_json(curve: Curve, i: int) -> dict[str, Any]:
 def _curve(rows: Sequence[Mapping[str, Any]]) -> Curve:
     groups = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row["value"])]
     losses = tuple(tuple(_seed_loss(row) for row in group) for group in groups)
-    intervals = [_interval(seeds) for seeds in losses]
+    table = loss_table(losses)
+    intervals = pooled_intervals(table, np.array([is_stable(seeds) for seeds in losses]))
+    shown = [None if _reason(s) else i for s, i in zip(losses, intervals, strict=True)]
     first = rows[0]
     return Curve(
         variant=int(first["variant"]),
@@ -177,9 +187,9 @@ def _curve(rows: Sequence[Mapping[str, Any]]) -> Curve:
         initial_loss=_mean(_known(loss.initial_loss for group in losses for loss in group)),
         values=tuple(float(group[0]["value"]) for group in groups),
         loss_mean=tuple(_mean(_counted(seeds)) for seeds in losses),
-        loss_low=tuple(low for low, _, _ in intervals),
-        loss_high=tuple(high for _, high, _ in intervals),
-        interval_reason=tuple(reason for _, _, reason in intervals),
+        loss_low=tuple(None if i is None else i.low for i in shown),
+        loss_high=tuple(None if i is None else i.high for i in shown),
+        interval_reason=tuple(_reason(seeds) for seeds in losses),
         finite_mean=tuple(_mean(_known(loss.final_loss for loss in seeds)) for seeds in losses),
         seeds=tuple(sum(loss.outcome is not None for loss in seeds) for seeds in losses),
         total=tuple(len(seeds) for seeds in losses),
@@ -189,6 +199,9 @@ def _curve(rows: Sequence[Mapping[str, Any]]) -> Curve:
         above_initial=tuple(sum(loss.above_initial for loss in seeds) for seeds in losses),
         declared=tuple(any(row["origin"] == "grid" for row in group) for group in groups),
         losses=losses,
+        spread=_spread(table),
+        interval_freedom=tuple(None if i is None else i.freedom for i in shown),
+        interval_values=tuple(interval.values if interval else 0 for interval in shown),
     )
 
 
@@ -223,15 +236,22 @@ def _counted(seeds: Iterable[SeedLoss]) -> list[float]:
     return [] if None in finished else _known(finished)
 
 
-def _interval(seeds: Sequence[SeedLoss]) -> tuple[float | None, float | None, str | None]:
-    """Low, high and, where there are none, the reason."""
+def _reason(seeds: Sequence[SeedLoss]) -> str | None:
+    """Why there is no interval."""
     finished = [loss for loss in seeds if loss.outcome is not None]
     if any(loss.outcome == "diverged" for loss in finished):
-        return None, None, "a seed diverged: the spread of the others would say too little"
+        return "a seed diverged: the spread of the others would say too little"
     if len(finished) < 2:
-        return None, None, f"{len(finished)} finished seeds: an interval needs two"
-    low, high = student.t_interval(_counted(finished))
-    return low, high, None
+        return f"{len(finished)} finished seeds: an interval needs two"
+    return None
+
+
+def _spread(table: Array) -> tuple[float | None, ...]:
+    counts, variances = np.isfinite(table).sum(axis=1), sample_variances(table)
+    return tuple(
+        math.sqrt(variance) if count > 1 else None
+        for count, variance in zip(counts, variances, strict=True)
+    )
 
 
 def _known(numbers: Iterable[float | None]) -> list[float]:

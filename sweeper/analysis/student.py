@@ -1,4 +1,4 @@
-"""Student's t for whole degrees of freedom, in closed form."""
+"""Student's t for any positive degrees of freedom."""
 
 import math
 from collections.abc import Sequence
@@ -15,27 +15,59 @@ def t_interval(losses: Sequence[float], confidence: float = 0.95) -> tuple[float
     return mean - reach, mean + reach
 
 
-@lru_cache(maxsize=256)
-def t_quantile(probability: float, freedom: int) -> float:
-    """The t below which a share `probability`, between 1/2 and 1, of the distribution lies."""
+@lru_cache(maxsize=4096)
+def t_quantile(probability: float, freedom: float) -> float:
+    """The t below which a share `probability`, between 1/2 and 1, of the distribution lies.
+
+    The distribution function is concave there, so Newton's steps from zero never pass the root.
+    """
     assert 0.5 <= probability < 1, probability
-    low, high = 0.0, 1.0
-    while _cdf(high, freedom) < probability:
-        low, high = high, 2 * high
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _cdf(middle, freedom) < probability else (low, middle)
-    return (low + high) / 2
+    t, step = 0.0, math.inf
+    while step > 1e-12 * (1 + t):
+        step = (probability - t_probability(t, freedom)) / _density(t, freedom)
+        t += step
+    return t
 
 
-def _cdf(t: float, freedom: int) -> float:
-    """Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4."""
-    theta = math.atan2(t, math.sqrt(freedom))
-    odd = freedom % 2 == 1
-    term = math.cos(theta) if odd else 1.0
-    series = term if freedom > 1 else 0.0
-    for k in range(3 if odd else 2, freedom - 1, 2):
-        term *= math.cos(theta) ** 2 * (k - 1) / k
-        series += term
-    within = math.sin(theta) * series
-    return 0.5 + ((theta + within) / math.pi if odd else within / 2)
+def t_probability(t: float, freedom: float) -> float:
+    """The share of the distribution below t: DLMF 8.17, with x = freedom / (freedom + t^2)."""
+    assert freedom > 0, freedom
+    if math.isinf(t):
+        return float(t > 0)
+    tail = 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
+    return 1 - tail if t > 0 else tail
+
+
+def _density(t: float, freedom: float) -> float:
+    log_beta = _log_beta(freedom / 2, 0.5)
+    bend = (freedom + 1) / 2 * math.log1p(t * t / freedom)
+    return math.exp(-log_beta - bend) / math.sqrt(freedom)
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    """Regularised, for 0 < x <= 1, by the continued fraction DLMF 8.17.22."""
+    if x >= 1:
+        return 1.0
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _incomplete_beta(b, a, 1 - x)
+    front = math.exp(a * math.log(x) + b * math.log1p(-x) - _log_beta(a, b)) / a
+    # The method of Lentz: numerator and denominator of the fraction as ratios of two steps.
+    ratio, upper, lower = 1.0, 1.0, 0.0
+    for k in range(1, 10_000):
+        lower = 1 / (1 + _coefficient(k, a, b, x) * lower)
+        upper = 1 + _coefficient(k, a, b, x) / upper
+        ratio *= upper * lower
+        if abs(upper * lower - 1) < 1e-15:
+            break
+    return front / ratio
+
+
+def _coefficient(k: int, a: float, b: float, x: float) -> float:
+    m = k // 2
+    if k % 2:
+        return -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+    return m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))

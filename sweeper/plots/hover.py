@@ -1,6 +1,7 @@
 """What a reader sees over a mark of the stability figure; every name escaped."""
 
-from sweeper.analysis.curves import Curve, SeedLoss
+from sweeper.analysis.curves import Curve
+from sweeper.analysis.seeds import SeedLoss
 from sweeper.plots import style
 
 

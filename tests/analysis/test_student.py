@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from sweeper.analysis import student
@@ -20,3 +22,30 @@ def test_interval_of_three_losses() -> None:
     # standard deviation 0.1, so 4.3027 * 0.1 / sqrt(3) on either side of 3.1
     assert low == pytest.approx(3.1 - 0.248416, abs=1e-5)
     assert high == pytest.approx(3.1 + 0.248416, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("t", "freedom", "expected"),
+    # one degree: 1/2 + arctan(t) / pi; two: 1/2 + t / (2 root(2 + t^2))
+    [(1.0, 1, 0.75), (-1.0, 1, 0.25), (2.0, 2, 0.5 + 1 / math.sqrt(6)), (0.0, 7, 0.5)],
+)
+def test_probability_in_closed_form(t: float, freedom: int, expected: float) -> None:
+    assert student.t_probability(t, freedom) == pytest.approx(expected, abs=1e-14)
+
+
+def test_probability_far_out() -> None:
+    assert student.t_probability(math.inf, 3) == 1.0
+    assert student.t_probability(-math.inf, 3) == 0.0
+    assert student.t_probability(-1e6, 4) == pytest.approx(0, abs=1e-20)
+
+
+@pytest.mark.parametrize("freedom", [1.0, 1.4, 2.5, 7.3, 400.0])
+@pytest.mark.parametrize("probability", [0.6, 0.975, 0.99999])
+def test_the_quantile_inverts_the_probability(probability: float, freedom: float) -> None:
+    t = student.t_quantile(probability, freedom)
+    assert student.t_probability(t, freedom) == pytest.approx(probability, abs=1e-12)
+
+
+def test_quantiles_between_whole_degrees_lie_between() -> None:
+    quantiles = [student.t_quantile(0.975, freedom) for freedom in (2, 2.5, 3)]
+    assert quantiles == sorted(quantiles, reverse=True)

@@ -1,0 +1,137 @@
+import math
+
+import pytest
+
+from sweeper.analysis.curves import stability_curves
+from sweeper.analysis.stability import stability
+from sweeper.analysis.transfer import Sized, Transfer, transfer
+from tests.analysis.frames import Loss, points
+
+GRID = [10 ** (-5 + i / 2) for i in range(11)]
+SIZES = {"s": 10**6, "m": 10**7, "l": 10**8}
+
+
+def at_scale(scale: str, place: float, *, seeds: int = 3, axis_scale: str = "log") -> Sized:
+    """A parabola in decades whose bottom is at the place."""
+    values = GRID if axis_scale == "log" else [1 - 10 ** (-i / 2) for i in range(1, 8)]
+    places = [math.log10(v) if axis_scale == "log" else -math.log10(1 - v) for v in values]
+    floor = {"s": 3.5, "m": 3.2, "l": 3.05}.get(scale, 3.0)
+    losses: dict[float, list[Loss]] = {
+        value: [floor + 0.1 * (x - place) ** 2 + 0.001 * seed for seed in range(seeds)]
+        for value, x in zip(values, places, strict=True)
+    }
+    (curve,) = stability_curves(points(losses, scale=scale, axis_scale=axis_scale))
+    size = SIZES.get(scale)
+    return Sized(
+        curve=curve,
+        stability=stability(curve),
+        parameters=size,
+        tokens=None if size is None else 20.0 * size,
+    )
+
+
+def law(offsets: tuple[float, float, float] = (0, 0, 0)) -> Transfer:
+    """A tenfold size halves the best value, but for the offsets in decades."""
+    places = [-2.0, -2.0 - math.log10(2), -2.0 - 2 * math.log10(2)]
+    sized = [at_scale(s, p + o) for s, p, o in zip(SIZES, places, offsets, strict=True)]
+    return transfer(sized[::-1], larger=("xl", 10**9))
+
+
+def test_an_exact_power_law() -> None:
+    found = law()
+    assert [optimum.scale for optimum in found.optima] == ["s", "m", "l"]
+    assert found.exponent.value == pytest.approx(-math.log10(2))
+    assert (found.exponent.low, found.exponent.high) == pytest.approx(
+        (-0.30103, -0.30103), abs=1e-6
+    )
+    assert found.at_one == pytest.approx(-2 + 6 * math.log10(2))
+    assert found.prediction is not None
+    assert (found.prediction.scale, found.prediction.parameters) == ("xl", 10**9)
+    assert found.prediction.value == pytest.approx(0.01 / 8)
+
+
+def test_the_interval_of_the_slope_by_hand() -> None:
+    # Residuals of (0, 0.06, 0) around their line through three equally spaced points are
+    # -0.02, 0.04, -0.02: a sum of squares of 0.0024 with one degree of freedom, spread 2.
+    found = law((0, 0.06, 0))
+    reach = 12.7062 * math.sqrt(0.0024) / math.sqrt(2)
+    assert found.exponent.value == pytest.approx(-math.log10(2), abs=1e-6)
+    assert found.exponent.high == pytest.approx(-math.log10(2) + reach, abs=1e-4)
+    assert found.prediction is not None
+    room = math.sqrt(1 + 1 / 3 + 2**2 / 2)
+    width = 12.7062 * math.sqrt(0.0024) * room
+    assert math.log10(found.prediction.high / found.prediction.value) == pytest.approx(
+        width, abs=1e-4
+    )
+
+
+def test_two_scales_have_no_fit_and_say_so() -> None:
+    found = transfer([at_scale("s", -2), at_scale("m", -2.3)], larger=("xl", 10**9))
+    assert found.exponent.value is None
+    assert "2 scales with a best value off the edges: a fit needs 3" in str(found.exponent.reason)
+    assert found.prediction is None
+    assert found.at_one is None
+    assert found.loss_by_size is None
+    assert "a fit needs 3" in str(found.loss_reason)
+    assert len(found.paid) == 1
+
+
+def test_a_best_value_at_an_edge_is_shown_and_not_fitted() -> None:
+    found = transfer([at_scale("s", -2), at_scale("m", -2.3), at_scale("l", -6)])
+    assert [optimum.used for optimum in found.optima] == [True, True, False]
+    assert "edge" in str(found.optima[2].reason)
+    assert found.exponent.value is None
+
+
+def test_a_scale_of_unknown_size_is_not_fitted() -> None:
+    found = transfer([at_scale("s", -2), at_scale("odd", -2)])
+    assert "size of the model" in str(found.optima[0].reason)
+
+
+def test_the_price_of_the_smaller_scales_value() -> None:
+    paid = {(p.tuned_at, p.used_at): p for p in law().paid}
+    assert set(paid) == {("s", "m"), ("s", "l"), ("m", "l")}
+    # The best values of the grid are 10^-2, 10^-2.5, 10^-2.5; that of l is 10^-2.602.
+    assert paid["s", "m"].value == pytest.approx(10**-2)
+    cost = 0.1 * (0.30103**2 - 0.19897**2)
+    assert paid["s", "m"].excess.value == pytest.approx(cost, abs=1e-6)
+    assert paid["m", "l"].excess.value == pytest.approx(0.0, abs=1e-12)
+    low, high = paid["s", "m"].excess.low, paid["s", "m"].excess.high
+    assert low is not None
+    assert high is not None
+    assert 0 <= low <= cost + 1e-9
+
+
+def test_a_value_between_those_tried_is_interpolated_and_one_outside_is_not() -> None:
+    small = at_scale("s", -2)
+    losses: dict[float, list[Loss]] = {10**-2.25: [3.0], 10**-1.75: [3.1], 1e-1: [3.5]}
+    (curve,) = stability_curves(points(losses, scale="m"))
+    large = Sized(curve=curve, stability=stability(curve), parameters=10**7, tokens=None)
+    (between,) = transfer([small, large]).paid
+    assert between.excess.value == pytest.approx(0.05)
+    assert between.excess.low is None
+    assert "one seed" in str(between.excess.reason)
+    (outside,) = transfer([at_scale("s", -4.5), large]).paid
+    assert "outside" in str(outside.excess.reason)
+
+
+def test_betas_scale_by_their_distance_from_one() -> None:
+    sized = [
+        at_scale(scale, place, axis_scale="one_minus_log")
+        for scale, place in zip(SIZES, (1.0, 1.2, 1.4), strict=True)
+    ]
+    found = transfer(sized, larger=("xl", 10**9))
+    assert found.exponent.value == pytest.approx(0.2)
+    assert found.prediction is not None
+    assert found.prediction.value == pytest.approx(1 - 10**-1.6)
+
+
+def test_loss_against_size_and_tokens() -> None:
+    found = law()
+    assert found.loss_reason is None
+    assert found.loss_by_size is not None
+    assert found.loss_by_tokens is not None
+    assert found.loss_by_size.exponent == pytest.approx(found.loss_by_tokens.exponent, rel=1e-4)
+    # 3.5, 3.2, 3.05 and half of every step down: the floor is 2.9 (and 0.001 for the seeds).
+    assert found.loss_by_size.floor == pytest.approx(2.901, abs=1e-4)
+    assert found.loss_by_size.exponent == pytest.approx(math.log10(2), abs=1e-4)
