@@ -13,6 +13,7 @@ from api.openapi import PROBLEM_RESPONSE, Application
 from api.pages import routes as pages
 from api.routes import (
     catalogue,
+    compare,
     curves,
     events,
     figures,
@@ -93,6 +94,7 @@ def _api() -> APIRouter:
         results,
         trials,
         events,
+        compare,
         catalogue,
     )
     for module in modules:

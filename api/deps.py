@@ -44,6 +44,10 @@ Tolerance = Annotated[
     float,
     Query(gt=0, le=10, allow_inf_nan=False, description="depth of the basins, in nats"),
 ]
+WindowEnd = Annotated[
+    float | None,
+    Query(allow_inf_nan=False, description="an end of a window of values of the axis"),
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from sweeper.analysis.estimates import Estimates
 from sweeper.analysis.seeds import SeedLoss
 from sweeper.analysis.stability import Stability
 from sweeper.storage import records
@@ -185,6 +186,7 @@ class StabilityOut(Out):
     scale: str
     architecture: str
     stability: Stability
+    estimates: Estimates
 
 
 class CurvesOut(Out):

@@ -10,8 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from sweeper import plots, presets, submission
+from sweeper import comparing, plots, presets, submission
+from sweeper.analysis.compare import Comparison
 from sweeper.analysis.curves import Curve, stability_curves
+from sweeper.analysis.estimates import Estimates, estimates_of
 from sweeper.analysis.heatmap import HeatMap, heat_maps
 from sweeper.analysis.stability import Stability, stability
 from sweeper.extension import planned_extension
@@ -23,6 +25,7 @@ from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.heatmap import HeatMapOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
+from sweeper.plots.transfer import TransferOptions
 from sweeper.spec import SweepSpec, parse
 from sweeper.storage.records import (
     Event,
@@ -188,6 +191,31 @@ class Service:
         curves = stability_curves(self.store.results.points(sweep_id))
         numbers = tuple(stability(curve, tolerance) for curve in curves)
         return CurvesView(sweep=sweep, curves=curves, stabilities=numbers)
+
+    def estimates(
+        self, sweep_id: str, tolerance: float = 0.05, window: comparing.Window | None = None
+    ) -> tuple[CurvesView, tuple[Estimates, ...]]:
+        """The curves of a sweep, and their numbers with intervals; `window` is one of values."""
+        view = self.curves(sweep_id, tolerance)
+        return view, estimates_of(view.curves, view.stabilities, stated=window)
+
+    def compare(
+        self, sweep_ids: Sequence[str], options: comparing.CompareOptions | None = None
+    ) -> Comparison:
+        """Variants of one or more sweeps over one axis side by side, with verdicts."""
+        return comparing.compare(self.store, sweep_ids, options or comparing.CompareOptions())
+
+    def transfer_figure(self, sweep_ids: Sequence[str], options: TransferOptions) -> str:
+        """The best values against the size of the model, as the JSON that `Plotly.react` draws."""
+        return plots.to_json(self._transfer_figure(sweep_ids, options))
+
+    def transfer_page(self, sweep_id: str) -> str:
+        """The same of one sweep as an HTML page that needs nothing else."""
+        drawn = self._transfer_figure([sweep_id], TransferOptions())
+        return plots.html(drawn, title=self.sweep(sweep_id).name)
+
+    def _transfer_figure(self, sweep_ids: Sequence[str], options: TransferOptions) -> Any:
+        return plots.FIGURES["transfer"](self.compare(sweep_ids), options=options)
 
     def figure(
         self, sweep_id: str, options: StabilityOptions | None = None, tolerance: float = 0.05

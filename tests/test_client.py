@@ -97,6 +97,15 @@ def test_waiting_at_a_terminal_shows_a_bar() -> None:
     assert "[mine]: done, 1 of 2 points" in shown
 
 
+def test_a_comparison_of_sweeps(client: Client, sweep_id: str) -> None:
+    found = client.compare(sweep_id, margin=0.5, low=1e-3, high=1e-1)
+    assert [variant["label"] for variant in found["variants"]] == ["adamw", "sgd"]
+    assert found["margin"] == 0.5
+    assert found["variants"][0]["estimates"]["sensitivity_stated"]["values"] == 3
+    with pytest.raises(InvalidRequest, match="query/sweep/1"):
+        client.compare(sweep_id, sweep_id)
+
+
 @pytest.mark.ray
 def test_events_are_read_to_the_end_of_the_sweep(client: Client, sweep_id: str) -> None:
     events = list(client.events(sweep_id))

@@ -4,9 +4,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import ServiceDep, SweepId, conditional
+from api.deps import ServiceDep, SweepId, Tolerance, WindowEnd, conditional
 from api.models import CurveOut, CurvesOut, Listing, StabilityOut
 from sweeper.analysis.curves import to_json
+from sweeper.comparing import check_window
 
 router = APIRouter(prefix="/sweeps/{sweep_id}", tags=["curves"])
 
@@ -22,9 +23,18 @@ def curves(service: ServiceDep, request: Request, sweep_id: SweepId) -> Response
 
 
 @router.get("/stability", operation_id="get_stability")
-def stability(service: ServiceDep, sweep_id: SweepId) -> Listing[StabilityOut]:
-    """The numbers alone: best value and loss, optimum, sensitivity, basin."""
-    view = service.curves(sweep_id)
+def stability(
+    service: ServiceDep,
+    sweep_id: SweepId,
+    tolerance: Tolerance = 0.05,
+    low: WindowEnd = None,
+    high: WindowEnd = None,
+) -> Listing[StabilityOut]:
+    """The numbers alone: best value and loss, optimum, sensitivity, basin; each with an interval.
+
+    `low` and `high` are values of the axis, between which the sensitivity is taken once more.
+    """
+    view, estimates = service.estimates(sweep_id, tolerance, check_window(low, high))
     return Listing(
         items=[
             StabilityOut(
@@ -33,7 +43,8 @@ def stability(service: ServiceDep, sweep_id: SweepId) -> Listing[StabilityOut]:
                 scale=curve.scale,
                 architecture=curve.architecture,
                 stability=numbers,
+                estimates=found,
             )
-            for curve, numbers in zip(view.curves, view.stabilities, strict=True)
+            for curve, numbers, found in zip(view.curves, view.stabilities, estimates, strict=True)
         ]
     )

@@ -10,14 +10,15 @@ from sweeper.plots.effective_lr import EffectiveLrOptions
 from sweeper.plots.heatmap import HeatMapOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
+from sweeper.plots.transfer import TransferOptions
 
 router = APIRouter(tags=["figures"])
 
 Theme = Annotated[Literal["light", "dark"], Query(description="colours for this background")]
 Part = Annotated[bool, Query(description="whether this part is drawn")]
 OfSweep = Annotated[
-    Literal["stability", "heatmap"],
-    Query(description="losses against the axis, or over both axes of a sweep that has two"),
+    Literal["stability", "heatmap", "transfer"],
+    Query(description="losses over the axis, over both axes of two, or best values over sizes"),
 ]
 JSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
 HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
@@ -42,9 +43,11 @@ def sweep_figure(
     """Final loss against the swept hyperparameter: `plotly.graph_objects.Figure(answer)`."""
     if figure == "heatmap":
         drawn = service.heat_map_figure(sweep_id, HeatMapOptions(theme=theme))
-        return Response(drawn, media_type="application/json")
-    options = StabilityOptions(theme=theme, seeds=seeds, intervals=intervals, diverged=diverged)
-    drawn = service.figure(sweep_id, options, tolerance)
+    elif figure == "transfer":
+        drawn = service.transfer_figure([sweep_id], TransferOptions(theme=theme))
+    else:
+        shown = StabilityOptions(theme=theme, seeds=seeds, intervals=intervals, diverged=diverged)
+        drawn = service.figure(sweep_id, shown, tolerance)
     return Response(drawn, media_type="application/json")
 
 
@@ -57,7 +60,11 @@ def sweep_figure(
 def figure_page(service: ServiceDep, sweep_id: SweepId, figure: OfSweep = "stability") -> Response:
     """The figure as a page of its own, to keep: it opens anywhere and contacts nobody."""
     name = f'attachment; filename="sweep-{sweep_id}.html"'
-    pages = {"stability": service.figure_page, "heatmap": service.heat_map_page}
+    pages = {
+        "stability": service.figure_page,
+        "heatmap": service.heat_map_page,
+        "transfer": service.transfer_page,
+    }
     page = pages[figure](sweep_id)
     return Response(page, media_type="text/html", headers={"content-disposition": name})
 

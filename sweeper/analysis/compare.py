@@ -84,6 +84,9 @@ def comparison(
         for scale, group in groups.items()
         for entrant, cost in zip(group, _spent(group, targets.get(scale)), strict=True)
     }
+    variants = tuple(
+        _variant(entrant, costs, groups[entrant.curve.scale], width, window) for entrant in entrants
+    )
     return Comparison(
         parameter=first.parameter,
         axis_scale=first.axis_scale,
@@ -92,15 +95,12 @@ def comparison(
         tolerance=entrants[0].stability.tolerance,
         half_width=width,
         preliminary=any(entrant.stability.preliminary for entrant in entrants),
-        variants=tuple(
-            _variant(entrant, costs, groups[entrant.curve.scale], width, window)
-            for entrant in entrants
-        ),
+        variants=variants,
         pairs=compared_pairs(groups, width, margin),
         baselines={scale: group[0].name for scale, group in groups.items()},
         targets=targets,
         profiles=_profiles(groups, targets),
-        transfers=_transfers(entrants, larger or {}),
+        transfers=_transfers(entrants, variants, larger or {}),
     )
 
 
@@ -195,16 +195,20 @@ def _steps_to(run: Run, target: float) -> float:
 
 
 def _transfers(
-    entrants: Sequence[Entrant], larger: Mapping[int, tuple[str, int]]
+    entrants: Sequence[Entrant],
+    variants: Sequence[ComparedVariant],
+    larger: Mapping[int, tuple[str, int]],
 ) -> tuple[Transfer, ...]:
     """One per label and architecture that has several scales."""
     groups: dict[tuple[str, str], list[Sized]] = {}
-    for entrant in entrants:
-        run = average(entrant.runs)
+    for entrant, variant in zip(entrants, variants, strict=True):
+        run, found = average(entrant.runs), variant.estimates
+        interpolated = found.optimum_value.value is not None
         groups.setdefault((entrant.curve.label, entrant.curve.architecture), []).append(
             Sized(
                 curve=entrant.curve,
                 stability=entrant.stability,
+                optimum=found.optimum_value if interpolated else found.best_value,
                 parameters=None if run is None else run.parameters,
                 tokens=None if run is None else run.tokens,
             )

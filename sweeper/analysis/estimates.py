@@ -1,6 +1,7 @@
 """The numbers of a curve with their intervals, and the reason where there is none."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,6 +168,20 @@ def estimates(
         ),
         largest_stable=edges.largest_stable(curve, int(rows.best[0])),
         smallest_stable=edges.smallest_stable(curve, int(rows.best[0])),
+    )
+
+
+def estimates_of(
+    curves: Sequence[Curve],
+    stabilities: Sequence[Stability],
+    *,
+    stated: tuple[float, float] | None = None,
+) -> tuple[Estimates, ...]:
+    """Those of curves that are looked at together: their centred windows are equally wide."""
+    width = windows.half_width(curves)
+    return tuple(
+        estimates(curve, numbers, stated=stated, half_width=width)
+        for curve, numbers in zip(curves, stabilities, strict=True)
     )
 
 

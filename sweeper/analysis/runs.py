@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from sweeper.analysis.budgets import Run
-from sweeper.cost import training_flops
 from trainers.config import SCALES, TrainConfig
+from trainers.flops import training_flops
 from trainers.update_cost import update_cost
 
 

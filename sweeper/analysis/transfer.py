@@ -23,18 +23,22 @@ class Sized:
 
     curve: Curve
     stability: Stability
+    optimum: Estimate
+    """Where its best value is: interpolated where it can be, else of the grid."""
     parameters: int | None
     tokens: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleOptimum:
-    """The best value at one scale: interpolated where it can be, else of the grid."""
+    """The best value at one scale, with its 95 % interval."""
 
     scale: str
     parameters: int | None
     tokens: float | None
     value: float | None
+    low: float | None
+    high: float | None
     loss: float | None
     interpolated: bool
     used: bool
@@ -129,8 +133,7 @@ def transfer(curves: Sequence[Sized], larger: tuple[str, int] | None = None) -> 
 
 def _optimum(sized: Sized) -> ScaleOptimum:
     numbers = sized.stability
-    interpolated = numbers.optimum_value is not None
-    value = numbers.optimum_value if interpolated else numbers.best_value
+    interpolated, value = numbers.optimum_value is not None, sized.optimum.value
     reason = numbers.best_reason or (numbers.optimum_reason if numbers.optimum_at_edge else None)
     known = value is not None and axes.position(value, sized.curve.axis_scale) is not None
     if not known and reason is None:
@@ -142,6 +145,8 @@ def _optimum(sized: Sized) -> ScaleOptimum:
         parameters=sized.parameters,
         tokens=sized.tokens,
         value=value,
+        low=sized.optimum.low,
+        high=sized.optimum.high,
         loss=numbers.optimum_loss if interpolated else numbers.best_loss,
         interpolated=interpolated,
         used=reason is None,

@@ -69,7 +69,7 @@ def paired_test(first: Array, second: Array, margin: float = MARGIN) -> PairedTe
     """The test of two variants by their losses (S), seed by seed."""
     seeds = len(first)
     if seeds < 2:
-        return PairedTest(seeds=seeds, reason=f"a test needs two seeds in common, not {seeds}")
+        return PairedTest(seeds=seeds, reason="a test needs two seeds in common")
     differences = first - second
     mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
     error, freedom = deviation / math.sqrt(seeds), seeds - 1

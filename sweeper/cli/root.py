@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sweeper.cli import (
+    compare,
     database,
     datasets,
     demo,
@@ -30,6 +31,7 @@ PANELS: Mapping[str, Sequence[Callable[..., None]]] = {
         plan.plan,
         *steering.COMMANDS,
         heatmap.heatmap,
+        *compare.COMMANDS,
         *files.COMMANDS,
         *imports.COMMANDS,
     ),

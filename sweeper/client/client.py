@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 ResultsForm = Literal["csv", "json", "parquet"]
-FigureName = Literal["stability", "heatmap"]
+FigureName = Literal["stability", "heatmap", "transfer"]
 
 ENDED = frozenset({"done", "done_with_failures", "cancelled"})
 """States of a sweep in which nothing of it will run any more, unless it is retried."""
@@ -159,6 +159,13 @@ class Client:
     def stability(self, sweep_id: str) -> "DataFrame":
         """One row per curve: best value and loss, optimum, sensitivity, basin."""
         return stability_frame(self.curves_json(sweep_id))
+
+    def compare(self, *sweep_ids: str, **options: float) -> Json:
+        """Variants of sweeps over one axis side by side: numbers, verdicts, compute, transfer.
+
+        Options: `margin` and `tolerance` in nats, and `low` and `high`, a window of values.
+        """
+        return self._connection.get("compare", sweep=list(sweep_ids), **options)
 
     def figure(self, sweep_id: str, **options: str | float | bool) -> "Figure":
         """A figure; options as in REST: `figure="heatmap"`, `theme`, `seeds`, `tolerance`."""

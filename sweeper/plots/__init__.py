@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 import plotly.graph_objects as go
 import plotly.io as pio
 
-from sweeper.plots import effective_lr, heatmap, stability, style, training
+from sweeper.plots import effective_lr, heatmap, stability, style, training, transfer
 
 FIGURES: Mapping[str, Callable[..., go.Figure]] = {
     "stability": stability.figure,
     "training": training.figure,
     "effective_lr": effective_lr.figure,
     "heatmap": heatmap.figure,
+    "transfer": transfer.figure,
 }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from sqlalchemy import Connection, Text, func, select, text, type_coerce
 
 from sweeper.errors import NotFound
+from sweeper.storage import histories
 from sweeper.storage.engine import Database
 from sweeper.storage.listing import shown_state, with_stack
 from sweeper.storage.records import AttemptRecord, StackShape, SweepReference, TrialRecord
@@ -59,6 +60,12 @@ class Results:
     def metrics(self, trial_id: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
         """Measured numbers by key and step: columns `key`, `step`, `value`, `kind`."""
         return self._database.read(lambda connection: _metrics(connection, trial_id, keys))
+
+    def validation_losses(self, trial_ids: Sequence[str]) -> dict[str, dict[int, float]]:
+        """Held-out loss by step, by trial."""
+        return self._database.read(
+            lambda connection: histories.validation_losses(connection, trial_ids)
+        )
 
     def log(self, trial_id: str) -> str:
         """What went wrong in each failed attempt, oldest first, with the tail of its log."""

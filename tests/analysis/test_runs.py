@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 
 from sweeper.analysis.runs import larger_scale, run_of
-from sweeper.cost import training_flops
 from tests.trainers.test_update_cost import config
+from trainers.flops import training_flops
 
 
 def test_operations_are_those_of_the_model_and_of_the_optimizer() -> None:

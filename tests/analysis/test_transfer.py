@@ -3,6 +3,7 @@ import math
 import pytest
 
 from sweeper.analysis.curves import stability_curves
+from sweeper.analysis.estimates import estimates
 from sweeper.analysis.stability import stability
 from sweeper.analysis.transfer import Sized, Transfer, transfer
 from tests.analysis.frames import Loss, points
@@ -20,11 +21,17 @@ def at_scale(scale: str, place: float, *, seeds: int = 3, axis_scale: str = "log
         value: [floor + 0.1 * (x - place) ** 2 + 0.001 * seed for seed in range(seeds)]
         for value, x in zip(values, places, strict=True)
     }
+    return sized(losses, scale, axis_scale)
+
+
+def sized(losses: dict[float, list[Loss]], scale: str, axis_scale: str = "log") -> Sized:
     (curve,) = stability_curves(points(losses, scale=scale, axis_scale=axis_scale))
-    size = SIZES.get(scale)
+    numbers, size = stability(curve), SIZES.get(scale)
+    found = estimates(curve, numbers, resamples=50)
     return Sized(
         curve=curve,
-        stability=stability(curve),
+        stability=numbers,
+        optimum=found.optimum_value if found.optimum_value.value else found.best_value,
         parameters=size,
         tokens=None if size is None else 20.0 * size,
     )
@@ -33,13 +40,15 @@ def at_scale(scale: str, place: float, *, seeds: int = 3, axis_scale: str = "log
 def law(offsets: tuple[float, float, float] = (0, 0, 0)) -> Transfer:
     """A tenfold size halves the best value, but for the offsets in decades."""
     places = [-2.0, -2.0 - math.log10(2), -2.0 - 2 * math.log10(2)]
-    sized = [at_scale(s, p + o) for s, p, o in zip(SIZES, places, offsets, strict=True)]
-    return transfer(sized[::-1], larger=("xl", 10**9))
+    curves = [at_scale(s, p + o) for s, p, o in zip(SIZES, places, offsets, strict=True)]
+    return transfer(curves[::-1], larger=("xl", 10**9))
 
 
 def test_an_exact_power_law() -> None:
     found = law()
     assert [optimum.scale for optimum in found.optima] == ["s", "m", "l"]
+    assert all(optimum.interpolated for optimum in found.optima)
+    assert found.optima[0].low == pytest.approx(0.01, rel=0.01)
     assert found.exponent.value == pytest.approx(-math.log10(2))
     assert (found.exponent.low, found.exponent.high) == pytest.approx(
         (-0.30103, -0.30103), abs=1e-6
@@ -105,8 +114,7 @@ def test_the_price_of_the_smaller_scales_value() -> None:
 def test_a_value_between_those_tried_is_interpolated_and_one_outside_is_not() -> None:
     small = at_scale("s", -2)
     losses: dict[float, list[Loss]] = {10**-2.25: [3.0], 10**-1.75: [3.1], 1e-1: [3.5]}
-    (curve,) = stability_curves(points(losses, scale="m"))
-    large = Sized(curve=curve, stability=stability(curve), parameters=10**7, tokens=None)
+    large = sized(losses, "m")
     (between,) = transfer([small, large]).paid
     assert between.excess.value == pytest.approx(0.05)
     assert between.excess.low is None
@@ -116,11 +124,11 @@ def test_a_value_between_those_tried_is_interpolated_and_one_outside_is_not() ->
 
 
 def test_betas_scale_by_their_distance_from_one() -> None:
-    sized = [
+    curves = [
         at_scale(scale, place, axis_scale="one_minus_log")
         for scale, place in zip(SIZES, (1.0, 1.2, 1.4), strict=True)
     ]
-    found = transfer(sized, larger=("xl", 10**9))
+    found = transfer(curves, larger=("xl", 10**9))
     assert found.exponent.value == pytest.approx(0.2)
     assert found.prediction is not None
     assert found.prediction.value == pytest.approx(1 - 10**-1.6)

@@ -62,8 +62,10 @@ def finish(store: Store, epoch: int, claimed: Claim, most: int | None = None) ->
             MetricRow(trial_id=member.trial_id, key=key, step=steps, value=value)
             for key, value in SPEEDS.items()
         ]
+        found = result(config)
+        rows += _held_out(member.trial_id, steps, found)
         store.queue.record(*running, rows)
-        store.queue.accept(*running, member.trial_id, result(config), {"torch": "2.13.0"})
+        store.queue.accept(*running, member.trial_id, found, {"torch": "2.13.0"})
     if most is None:
         store.queue.close(*running)
 
@@ -73,6 +75,22 @@ def finish_all(store: Store) -> None:
     epoch = store.queue.take_over(store.queue.dispatcher(), OWNER)
     while (claimed := claim(store, epoch)) is not None:
         finish(store, epoch, claimed)
+
+
+def _held_out(trial_id: int, steps: int, found: Played) -> list[MetricRow]:
+    """Held-out losses that fall in equal parts from the initial to the final one."""
+    final = found.final_loss
+    if final is None:
+        return []
+    return [
+        MetricRow(
+            trial_id=trial_id,
+            key="validation_loss",
+            step=steps * i // 4,
+            value=INITIAL_LOSS + (final - INITIAL_LOSS) * i / 4,
+        )
+        for i in range(5)
+    ]
 
 
 def _metric(trial_id: int, step: int, steps: int) -> MetricRow:

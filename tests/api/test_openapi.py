@@ -25,6 +25,7 @@ OPERATIONS = {
     "retry_sweep",
     "extend_sweep",
     "get_curves",
+    "compare_sweeps",
     "get_stability",
     "get_heat_maps",
     "get_figure",
@@ -100,7 +101,9 @@ def test_every_example_is_answered_as_documented(
         filled = path.format(sweep_id=target, trial_id=trial_id, form="csv")
         body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         assert bool(body) == ("example" in body), path
-        answer = client.request(method, filled, json=body.get("example"))
+        needed = [p["name"] for p in operation.get("parameters", []) if p.get("required")]
+        query = {"sweep": target} if "sweep" in needed else {}
+        answer = client.request(method, filled, params=query, json=body.get("example"))
         documented = set(operation["responses"]) - {"422", "default"}
         assert str(answer.status_code) in documented, (method, path, answer.text)
         media_types = operation["responses"][str(answer.status_code)].get("content", {})

@@ -123,6 +123,16 @@ def test_show_and_curves_print_the_same_numbers(
     assert len(table.splitlines()) == 1 + 6
 
 
+def test_compare_prints_numbers_and_verdicts(served: Served, sweep_id: str, tmp_path: Path) -> None:
+    printed = _run(served, "compare", sweep_id, "--low", "1e-3", "--high", "1e-1", cwd=tmp_path)
+    assert [line.split()[0] for line in printed.splitlines()[1:3]] == ["adamw", "sgd"]
+    assert "not distinguishable: a test needs two seeds in common" in printed
+    found = json.loads(_run(served, "compare", sweep_id, "--json", cwd=tmp_path))
+    assert found["pairs"][0]["second"] == "sgd"
+    shown = run_sweeper("compare", sweep_id, sweep_id, "--url", served.url, cwd=tmp_path)
+    assert (shown.returncode, shown.stderr.count("\n")) == (output.USAGE, 1)
+
+
 def test_watch_of_a_finished_sweep_ends_at_once(
     served: Served, sweep_id: str, tmp_path: Path
 ) -> None:

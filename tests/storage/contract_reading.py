@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import create_engine, inspect, text
 
 from sweeper.storage.engine import Database
+from sweeper.storage.records import MetricKind, MetricRow
 from sweeper.storage.store import Store
 from sweeper.storage.views import VIEWS
 from sweeper.trials import SweepState, sweep_state
@@ -64,6 +65,25 @@ class ReadingContract:
         assert list(frame["trial_id"]) == public_ids(store, made.sweep_id)
         assert set(frame["stack"]) == {claim.stack_id}
         assert list(frame["step"]) == [0, 0, 0]
+
+    def test_held_out_losses_of_many_trials_at_once(self, store: Store) -> None:
+        made = submit(store)
+        claim = claim_all(store, take_over(store))
+        one, other, _ = (member.trial_id for member in claim.members)
+        rows = [
+            MetricRow(trial_id=one, key="validation_loss", step=10, value=3.0),
+            MetricRow(trial_id=one, key="validation_loss", step=0, value=5.0),
+            MetricRow(trial_id=one, key="train_loss", step=10, value=1.0),
+            MetricRow(
+                trial_id=other, key="validation_loss", step=0, value=None, kind=MetricKind.NAN
+            ),
+        ]
+        assert store.queue.record(*key(claim), rows)
+        ids = public_ids(store, made.sweep_id)
+        assert store.results.validation_losses([*ids, ids[0], "none"]) == {
+            ids[0]: {0: 5.0, 10: 3.0}
+        }
+        assert store.results.validation_losses([]) == {}
 
     def test_a_trial_knows_its_sweeps(self, store: Store) -> None:
         first, second = submit(store, name="one"), submit(store, name="two")
