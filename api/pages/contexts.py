@@ -105,6 +105,9 @@ class NewPage:
     optimizers: Sequence[OptimizerInfo]
     shared: Mapping[str, Hyperparameter]
     """Hyperparameters that every optimizer has."""
+    lengths: Mapping[str, Hyperparameter]
+    """Numbers of a run beside steps and batch."""
+    qk_norms: Sequence[str]
     own: Mapping[str, Mapping[str, Rule]]
     """Those of one optimizer only, by its name."""
     parameters: Mapping[str, str]

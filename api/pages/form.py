@@ -9,7 +9,7 @@ from sweeper import service as use_cases
 from sweeper.grids import axis_scale
 from sweeper.optimizer_info import OptimizerInfo
 from sweeper.service import Service
-from sweeper.settings import Rule, axis_parameters
+from sweeper.settings import CHOICES, RUN_NUMBERS, Rule, axis_parameters
 from sweeper.spec import AxisSpec
 from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, Scale
 
@@ -28,6 +28,17 @@ SUGGESTED_RANGES: Mapping[str, tuple[str, str]] = {
 }
 """Where a first look makes sense, as the form writes it; a suggestion, not a rule."""
 
+STUDIED_VALUES: Mapping[str, str] = {
+    "momentum": "0 0.5 0.8 0.9 0.95 0.98 0.99",
+    "beta2": "0.8 0.9 0.95 0.98 0.99",
+    "eps": "1e-15 1e-12 1e-8 1e-5",
+    "weight_decay": "1e-5 1e-4 1e-3 1e-2",
+    "warmup_fraction": "0.02 0.1 0.4",
+    "batch_multiple": "0.5 1 2 4",
+}
+"""What a second axis starts from."""
+MULTIPLES = "0.1 0.316 1 3.16 10"
+
 
 def new_page(service: Service) -> NewPage:
     """Everything the form offers."""
@@ -43,6 +54,8 @@ def new_page(service: Service) -> NewPage:
     return NewPage(
         optimizers=optimizers,
         shared=shared,
+        lengths={k: v for k, v in RUN_NUMBERS.items() if k not in ("steps", "batch_size")},
+        qk_norms=CHOICES["qk_norm"],
         own=own,
         parameters=_parameters(optimizers),
         scales=[_scale(name, scale) for name, scale in use_cases.scales().items()],
@@ -54,6 +67,8 @@ def new_page(service: Service) -> NewPage:
             "presets": {preset.name: preset.sweep for preset in presets},
             "has": {info.name: sorted(_sweepable(info)) for info in optimizers},
             "ranges": SUGGESTED_RANGES,
+            "values": STUDIED_VALUES,
+            "multiples": MULTIPLES,
             "axisScales": {name: _customary_scale(name) for name in _parameters(optimizers)},
             "defaults": {info.name: _defaults(info) for info in optimizers},
         },

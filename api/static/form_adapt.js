@@ -1,38 +1,44 @@
-import { boxes, byId, field, filled, form, given, optimizerNames, written } from "./form_fields.js";
-
-const customary = () => given.axisScales[field("parameter").value] ?? "linear";
+import { adaptAxis, FIRST, modeOf, parameterOf, SECOND } from "./form_axis.js";
+import { boxes, byId, field, form, given, optimizerNames, written } from "./form_fields.js";
 
 /** Show what belongs to the choices made. */
 export function adapt() {
-  const parameter = field("parameter").value;
-  const listed = filled("mode") === "list";
-  byId("range").hidden = listed;
-  byId("list").hidden = !listed;
-  field("scale").options[0].textContent = `customary (${customary().replaceAll("_", " ")})`;
-  byId("zero-label").hidden = (filled("scale") || customary()) !== "log";
-  for (const row of form.querySelectorAll("[data-optimizer]")) adaptOptimizer(row, parameter);
+  const axes = [FIRST, SECOND].filter((axis) => parameterOf(axis));
+  for (const axis of [FIRST, SECOND]) adaptAxis(axis);
+  if (axes.length > 1) byId("second").open = true;
+  for (const row of form.querySelectorAll("[data-optimizer]")) adaptOptimizer(row, axes);
   const checked = optimizerNames.filter((name) => field(`o.${name}`).checked);
-  field("name").placeholder = `${parameter.replaceAll("_", " ")} of ${checked.join(" ") || "no optimizer"}`.slice(0, 120);
+  const swept = axes.map((axis) => parameterOf(axis).replaceAll("_", " ")).join(" by ");
+  field("name").placeholder = `${swept} of ${checked.join(" ") || "no optimizer"}`.slice(0, 120);
   const summaries = JSON.parse(byId("scale-summary").dataset.summaries);
   byId("scale-summary").textContent = boxes("scales")
     .map((box, i) => box.checked ? `${box.value}: ${summaries[i]}` : "").filter(Boolean).join("; ");
 }
 
-function adaptOptimizer(row, parameter) {
+function adaptOptimizer(row, axes) {
   const name = row.dataset.optimizer;
   const on = field(`o.${name}`).checked;
-  const has = given.has[name].includes(parameter);
   row.querySelector(".fields").hidden = !on;
-  row.querySelector(".inert").hidden = has;
+  row.querySelector(".inert").hidden = given.has[name].includes(parameterOf(FIRST));
   const hint = row.querySelector(".hint");
   hint.hidden = !on;
-  if (!has) hint.textContent = `has no ${parameter}; it has ${given.has[name].join(", ")}`;
-  else if (parameter in given.defaults[name]) hint.textContent = `its default ${parameter} is ${written(given.defaults[name][parameter])}`;
-  else hint.textContent = "";
+  hint.textContent = axes.map((axis) => hintOf(name, axis)).filter(Boolean).join("; ");
+  const range = ["", "half"].includes(modeOf(FIRST));
   for (const control of row.querySelectorAll("input[name]")) {
-    // The swept hyperparameter has its values on the axis, nowhere else.
-    control.disabled = control.name === `o.${name}.${parameter}`;
+    const key = control.name.slice(`o.${name}.`.length);
+    const axis = axes.find((one) => parameterOf(one) === key);
+    // A swept hyperparameter has its values on the axis; as the centre of multiples it can be set.
+    control.disabled = axis !== undefined && modeOf(axis) !== "multiples";
     const whole = control.closest(".field");
-    if (whole) whole.hidden = control.disabled;
+    if (whole) whole.hidden = control.disabled || (["low", "high"].includes(key) && !range);
   }
+}
+
+function hintOf(name, axis) {
+  const parameter = parameterOf(axis);
+  if (!given.has[name].includes(parameter)) return `has no ${parameter}; it has ${given.has[name].join(", ")}`;
+  const usual = given.defaults[name][parameter];
+  if (usual === undefined) return "";
+  const meaning = modeOf(axis) === "multiples" ? `the centre, unless set, is ${parameter}` : `its default ${parameter} is`;
+  return `${meaning} ${written(usual)}`;
 }

@@ -1,3 +1,4 @@
+import { FIRST, fillAxis, SECOND } from "./form_axis.js";
 import { boxes, field, form, written } from "./form_fields.js";
 import { build } from "./form_request.js";
 import { adapt } from "./form_adapt.js";
@@ -6,12 +7,8 @@ import { adapt } from "./form_adapt.js";
 export function fill(spec) {
   clearForm();
   field("name").value = spec.name ?? "";
-  field("parameter").value = spec.axis.parameter;
-  field("scale").value = spec.axis.scale ?? "";
-  field("mode").value = spec.axis.values ? "list" : "";
-  field("values").value = (spec.axis.values ?? []).map(written).join(" ");
-  for (const key of ["low", "high", "points"]) field(key).value = written(spec.axis[key] ?? "");
-  field("zero").checked = spec.axis.zero ?? false;
+  fillAxis(FIRST, spec.axis);
+  if (spec.second_axis) fillAxis(SECOND, spec.second_axis);
   for (const entry of spec.optimizers) fillOptimizer(typeof entry === "string" ? { name: entry } : entry);
   for (const group of ["scales", "architectures"]) {
     const chosen = spec[group] ?? [boxes(group)[0].value];
@@ -43,17 +40,23 @@ function fillOptimizer(entry) {
 
 export function clearForm() {
   for (const control of form.elements) {
+    if (!control.name) continue;
     if (control.type === "checkbox") control.checked = false;
     else if (control.tagName === "INPUT") control.value = "";
+    else if (control.tagName === "SELECT") control.value = [...control.options].find((option) => option.defaultSelected)?.value ?? control.options[0].value;
   }
 }
 
+// What a sweep can say that the form has a control for.
+const SHOWN = new Set(["name", "axis", "second_axis", "optimizers", "scales", "architectures", "seeds",
+  "base", "data", "priority", "fresh"]);
+
 /** Whether everything the sweep says is in the request that the form builds. */
 function covers(built, spec) {
-  const norm = (entry) => JSON.stringify(Object.entries(typeof entry === "string" ? { name: entry } : entry).sort());
+  const norm = (entry) => JSON.stringify(Object.entries(typeof entry === "string" ? { name: entry } : entry ?? {}).sort());
   const same = (a, b) => a.length === b.length && a.every((entry, i) => norm(entry) === norm(b[i]));
   const order = (entries) => [...entries].sort((a, b) => norm(a) < norm(b) ? -1 : 1);
-  return same(order(built.optimizers), order(spec.optimizers))
-    && norm(built.base ?? {}) === norm(spec.base ?? {}) && norm(built.axis) === norm(spec.axis)
-    && !spec.extend && !spec.refine;
+  return Object.keys(spec).every((key) => SHOWN.has(key))
+    && same(order(built.optimizers), order(spec.optimizers))
+    && ["base", "axis", "second_axis"].every((key) => norm(built[key]) === norm(spec[key]));
 }

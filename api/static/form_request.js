@@ -1,10 +1,12 @@
+import { buildAxis, FIRST, parameterOf, SECOND } from "./form_axis.js";
 import { boxes, byId, field, filled, form, given, number, numbers, optimizerNames } from "./form_fields.js";
 
 /** The request, and for every part of it the control that an error belongs to. */
 export function build() {
   const places = [];
   const place = (pointer, name) => places.push([pointer, typeof name === "string" ? field(name) : name]);
-  const spec = { name: filled("name") || field("name").placeholder, axis: axis(place) };
+  const spec = { name: filled("name") || field("name").placeholder, axis: buildAxis(FIRST, place) };
+  if (parameterOf(SECOND)) spec.second_axis = buildAxis(SECOND, place);
   place("/name", "name");
   place("", byId("general-error"));
   spec.optimizers = optimizerNames.filter((name) => field(`o.${name}`).checked)
@@ -31,27 +33,6 @@ export function build() {
   return { spec, places };
 }
 
-function axis(place) {
-  const found = { parameter: field("parameter").value };
-  if (filled("scale")) found.scale = filled("scale");
-  place("/axis/parameter", "parameter");
-  place("/axis/scale", "scale");
-  if (filled("mode") === "list") {
-    found.values = numbers(filled("values"));
-    place("/axis/values", "values");
-    place("/axis", "values");
-  } else {
-    for (const key of ["low", "high", "points"]) {
-      if (filled(key)) found[key] = number(filled(key));
-      place(`/axis/${key}`, key);
-    }
-    place("/axis", "low");
-  }
-  if (field("zero").checked) found.zero = true;
-  place("/axis/zero", "zero");
-  return found;
-}
-
 function optimizer(name, pointer, place) {
   const prefix = `o.${name}.`;
   const found = { name };
@@ -60,7 +41,7 @@ function optimizer(name, pointer, place) {
     const key = control.name.slice(prefix.length);
     if (control.type === "checkbox") {
       if (control.checked && !given.has[name].includes(field("parameter").value)) found[key] = true;
-    } else if (control.value.trim() && !control.disabled) {
+    } else if (control.value.trim() && !control.disabled && !control.closest(".field").hidden) {
       if (key === "values") found.values = numbers(control.value);
       else found[key] = key === "label" ? control.value.trim() : number(control.value);
     }

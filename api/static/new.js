@@ -26,6 +26,14 @@ function askAgain(sent) {
   byId("submit").textContent = sent === null ? "Submit sweep" : "Submit it all the same";
 }
 
+// The study's values for a second axis, and the usual multiples, while there are none.
+function suggestValues(name) {
+  const multiples = field(name.replace("mode", "multiples"));
+  if (name.endsWith("mode") && !multiples.value) multiples.value = given.multiples;
+  if (name !== "second.parameter" || field("second.values").value) return;
+  field("second.values").value = given.values[field(name).value] ?? "";
+}
+
 let timer = null;
 function changed() {
   askAgain(null);
@@ -75,6 +83,7 @@ let key = null;
 form.addEventListener("input", (event) => {
   if (event.target.id === "preset") return;
   if (event.target.id === "parameter") suggestRange();
+  suggestValues(event.target.name);
   key = null;
   changed();
 });

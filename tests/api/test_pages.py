@@ -238,6 +238,20 @@ def test_a_suggested_range_is_a_valid_one(client: TestClient, parameter: str) ->
     assert answer.json()["points"] == 5
 
 
+@pytest.mark.parametrize("parameter", form.STUDIED_VALUES)
+def test_values_suggested_for_a_second_axis_are_valid(client: TestClient, parameter: str) -> None:
+    values = [float(text) for text in form.STUDIED_VALUES[parameter].split()]
+    multiples = [float(text) for text in form.MULTIPLES.split()]
+    spec = SPEC | {
+        "axis": {"parameter": "lr", "multiples": multiples},
+        "second_axis": {"parameter": parameter, "values": values},
+        "optimizers": ["adamw"],
+    }
+    answer = client.post("/api/v1/sweeps/preview", json=spec)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["points"] == 5 * len(values)
+
+
 @pytest.mark.parametrize("path", ["/sweeps/none", "/trials/none", "/nowhere"])
 def test_what_is_not_there_is_a_page_too(client: TestClient, path: str) -> None:
     answer = client.get(path, headers={"accept": "text/html"})

@@ -200,7 +200,55 @@ def test_a_template_that_is_gone_leaves_the_form_as_new(visit: Visit) -> None:
     visit.complaints[:] = [c for c in visit.complaints if "404" not in c]
 
 
-@pytest.mark.parametrize("preset", ["demo", "lr", "momentum", "eps", "weight_decay", "batch"])
+def test_a_second_axis_and_multiples_are_in_the_form(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new")
+    page.get_by_label("Values", exact=True).select_option("half-decades")
+    expect(page.get_by_label("Points", exact=True)).to_be_hidden()
+    expect(page.locator("#p-points")).to_have_text("7")
+    own_low = page.locator('input[name="o.adamw.low"]')
+    own_low.fill("1e-2")
+    expect(page.locator("#p-points")).to_have_text("3")
+    page.get_by_label("Values", exact=True).select_option("multiples of the centre")
+    expect(page.locator("#multiples")).to_have_value("0.1 0.316 1 3.16 10")
+    expect(own_low).to_be_hidden()
+    page.locator('input[name="o.adamw.lr"]').fill("0.01")
+    page.get_by_text("Second axis").click()
+    page.get_by_label("Second one").select_option("beta2")
+    expect(page.locator("#p-points")).to_have_text("25")
+    request = page.locator("#request-json")
+    expect(request).to_contain_text('"lr": 0.01')
+    page.get_by_label("Second: Values").fill("0.9 1")
+    place = page.locator(".field", has=page.locator('input[name="second.values"]'))
+    expect(place.locator(".error-text")).to_contain_text("`beta2 < 1` must hold")
+    page.get_by_label("Second: Values").fill("0.9 0.99")
+    expect(page.locator("#p-variants")).to_have_text("2")
+    page.goto(page.url)
+    expect(page.get_by_label("Second one")).to_have_value("beta2")
+    expect(page.locator("#p-points")).to_have_text("10")
+    visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
+
+
+PRESETS = {
+    "demo": 35,
+    "lr_momentum": 119,
+    "lr": 54,
+    "momentum": 42,
+    "weight_decay": 42,
+    "batch": 24,
+}
+
+
+def test_every_preset_that_the_form_can_show_fills_it(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new")
+    for preset, points in PRESETS.items():
+        page.get_by_label("Preset").select_option(preset)
+        expect(page.locator("#p-points")).to_have_text(str(points))
+        expect(page.locator("#as-is")).to_be_hidden()
+
+
+@pytest.mark.parametrize("preset", ["eps", "signum_adam", "qk_norm_z_loss"])
 def test_a_preset_fills_the_form(visit: Visit, preset: str) -> None:
     page = visit.page
     page.goto("/new")
