@@ -50,8 +50,8 @@ def with_own_grid(axis: AxisSpec, own: Grid) -> AxisSpec:
     nothing = {name: Grid.model_fields[name].default for name in Grid.model_fields}
     given = {name: getattr(own, name) for name in own.given}
     if not own.is_range:
-        added_zero = axis.zero and own.values is None
-        return axis.model_copy(update=nothing | given | {"zero": added_zero})
+        zero = axis.zero and (own.values is None or 0.0 in own.values)
+        return axis.model_copy(update=nothing | given | {"zero": zero})
     replaced = SPACINGS if own.given & SPACINGS else frozenset[str]()
     kept = (axis.given & {"low", "high", *SPACINGS}) - replaced
     return axis.model_copy(update=nothing | {name: getattr(axis, name) for name in kept} | given)

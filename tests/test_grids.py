@@ -98,6 +98,9 @@ def test_zero_belongs_to_every_range_and_to_no_list_of_ones_own() -> None:
     decay = {"parameter": "weight_decay", "low": 0.01, "high": 0.1, "points": 2, "zero": True}
     own = [{"name": "sgd", "high": 0.2}, {"name": "lion", "values": [0.5]}]
     assert values(decay, "adamw", *own) == [(0, 0.01, 0.1), (0, 0.01, 0.2), (0.5,)]
+    assert values(decay, {"name": "lion", "values": [0.5, 0]}) == [(0, 0.5)]
+    nothing = decay | {"low": 4e-4, "high": 9e-4, "half_decades": True, "points": None}
+    assert "no half-decade lies" in problems(axis=nothing)["/axis/high"]
 
 
 def test_a_length_in_tokens() -> None:

@@ -49,7 +49,7 @@ def _bad_half_decades(taken: Taken) -> Iterator[Problem]:
     if taken.scale == "linear":
         message = "is for log and one_minus_log axes, but this one is linear; give `points`"
         yield Problem(pointer(*taken.place("half_decades")), message)
-    elif not taken.values:
+    elif not any(taken.values):
         message = f"no half-decade lies from {taken.axis.low:g} to {taken.axis.high:g}"
         yield Problem(pointer(*taken.place("high")), message)
 
