@@ -26,9 +26,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("rounds_open"),
         sqlite_where=sa.text("rounds_open"),
     )
+    # What is deleted must not be referred to, which is looked up for each row.
+    op.create_index("trial_replaces", "trial", ["replaces"])
+    op.create_index("stack_parent_id", "stack", ["parent_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("stack_parent_id", "stack")
+    op.drop_index("trial_replaces", "trial")
     op.drop_index("variant_open", "variant")
     op.drop_column("point", "round")
     op.drop_column("variant", "rounds_open")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy import text as sql
 
 from sweeper.storage.records import EventKind
-from sweeper.storage.tables import event, point
+from sweeper.storage.tables import event, point, sweep
 
 _LOCK = 7_313_460_128
 """Key of the advisory lock that orders the events of PostgreSQL transactions."""
@@ -39,11 +39,25 @@ def write_events(connection: Connection, drafts: Iterable[Draft]) -> None:
         for draft in drafts
         for sweep_id in draft.sweeps
     ]
-    if not rows:
-        return
-    if connection.dialect.name == "postgresql":
+    if rows and connection.dialect.name == "postgresql":
+        rows = _of_sweeps_that_stay(connection, rows)
         connection.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    connection.execute(insert(event), rows)
+    if rows:
+        connection.execute(insert(event), rows)
+
+
+def _of_sweeps_that_stay(
+    connection: Connection, rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Without those of sweeps that were just deleted; until the commit the others cannot be."""
+    found = connection.scalars(
+        select(sweep.c.id)
+        .where(sweep.c.id.in_({row["sweep_id"] for row in rows}))
+        .order_by(sweep.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+    there = set(found)
+    return [row for row in rows if row["sweep_id"] in there]
 
 
 def counts_by_sweep(connection: Connection, trial_ids: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,10 +1,22 @@
 """Reading sweeps: counts over points, one page at a time, never metrics."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from sweeper.errors import NotFound
 from sweeper.storage.records import Best, Page, SweepRecord
@@ -19,6 +31,8 @@ class Query(NamedTuple):
     cursor: str | None
     state: SweepState | None
     search: str
+    tag: str | None = None
+    archived: bool = False
 
 
 class _Counts(NamedTuple):
@@ -36,17 +50,31 @@ def record(connection: Connection, key: int) -> SweepRecord:
 
 def page(connection: Connection, query: Query) -> Page[SweepRecord]:
     """Sweeps after the cursor, newest first."""
-    statement = select(sweep).order_by(sweep.c.id.desc()).limit(query.limit + 1)
+    shown = sweep.c.archived_at.is_not(None) if query.archived else sweep.c.archived_at.is_(None)
+    statement = select(sweep).where(shown).order_by(sweep.c.id.desc()).limit(query.limit + 1)
     if query.cursor is not None:
         statement = statement.where(sweep.c.id < _cursor_key(connection, query.cursor))
     if query.search:
         statement = statement.where(sweep.c.name.icontains(query.search, autoescape=True))
+    if query.tag is not None:
+        statement = statement.where(_has_tag(query.tag))
     if query.state is not None:
         statement = statement.where(_has_state(query.state))
     rows = connection.execute(statement).all()
     items = _records(connection, rows[: query.limit])
     more = len(rows) > query.limit
     return Page(items, items[-1].id if more else None)
+
+
+def _has_tag(tag: str) -> ColumnElement[bool]:
+    """Tags are one JSON text; quotes and commas occur in none."""
+    return type_coerce(sweep.c.tags, Text).contains(json.dumps(tag), autoescape=True)
+
+
+def all_tags(connection: Connection) -> tuple[str, ...]:
+    """Every tag that a sweep has, in order."""
+    found = connection.scalars(select(sweep.c.tags).distinct())
+    return tuple(sorted({tag for tags in found for tag in tags}))
 
 
 def shown_state() -> ColumnElement[str]:

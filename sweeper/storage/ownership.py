@@ -15,6 +15,7 @@ from sweeper.storage.events import Draft, sweeps_of, write_events
 from sweeper.storage.records import DispatcherRow, EventKind, Owner
 from sweeper.storage.states import StackState
 from sweeper.storage.tables import attempt, dispatcher, stack, trial
+from sweeper.storage.unused import discard_all_unused
 from sweeper.trials import TrialState
 
 
@@ -73,6 +74,7 @@ def take_over(connection: Connection, seen: DispatcherRow | None, owner: Owner) 
     if new is None:
         raise Conflict("another dispatcher acts")
     _return_all(connection, new)
+    discard_all_unused(connection)
     return new
 
 

@@ -12,6 +12,7 @@ from sweeper.storage.ownership import fence, hold
 from sweeper.storage.records import Checkpoint, ControlRow, EventKind, MetricRow, Result
 from sweeper.storage.states import StackState
 from sweeper.storage.tables import attempt, cleaned, stack, trial
+from sweeper.storage.unused import discard_unused_trials
 from sweeper.trials import Outcome, TrialState
 
 _KEPT_CHECKPOINTS = 2
@@ -176,6 +177,9 @@ def end(
         .where(attempt.c.stack_id == held.id, attempt.c.attempt == held.attempt)
         .values(ended_at=datetime.now(UTC), end_reason=reason)
     )
+    if state is StackState.CLOSED:
+        # Of sweeps that were deleted while it ran.
+        discard_unused_trials(connection, trial.c.stack_id == held.id)
 
 
 def control(connection: Connection, epoch: int) -> list[ControlRow]:

@@ -77,6 +77,16 @@ class Extension:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Deletion:
+    """What went with a sweep: its points, and the trials that nothing else needs."""
+
+    sweep_id: str
+    deleted: bool
+    points: int = 0
+    trials: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Best:
     """The lowest final loss of a sweep so far, and where it is."""
 

@@ -6,12 +6,13 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sweeper.imports.plan import Imported
-from sweeper.storage import extending, listing, steering, submitting
+from sweeper.storage import deleting, editing, extending, listing, steering, submitting
 from sweeper.storage.engine import Database
 from sweeper.storage.identity import live_fingerprints
 from sweeper.storage.imports import store_imported
 from sweeper.storage.keys import sweep_key
 from sweeper.storage.records import (
+    Deletion,
     Event,
     EventKind,
     Extension,
@@ -78,9 +79,15 @@ class Sweeps:
         cursor: str | None = None,
         state: SweepState | None = None,
         search: str = "",
+        tag: str | None = None,
+        *,
+        archived: bool = False,
     ) -> Page[SweepRecord]:
-        """Sweeps, newest first; `search` is part of a name. A fixed number of queries."""
-        query = listing.Query(limit=limit, cursor=cursor, state=state, search=search)
+        """Sweeps, newest first; `search` is part of a name. A fixed number of queries.
+
+        Those that are `archived` are listed instead of the others.
+        """
+        query = listing.Query(limit, cursor, state, search, tag, archived)
         return self._database.read(lambda connection: listing.page(connection, query))
 
     def cancel(self, sweep_id: str) -> SweepRecord:
@@ -113,6 +120,24 @@ class Sweeps:
         `planned` has the variants of the sweep, in their order. A done sweep has work again.
         """
         return self._database.write(lambda c: extending.extend(c, sweep_id, planned))
+
+    def edit(self, sweep_id: str, wanted: editing.Edit) -> SweepRecord:
+        """Change what people say of a sweep; the demand for its trials follows its priority.
+
+        `Conflict` if it is at work and would be archived: what trains stays in the list.
+        """
+        return self._database.write(lambda c: listing.record(c, editing.edit(c, sweep_id, wanted)))
+
+    def delete(self, sweep_id: str) -> Deletion:
+        """Delete a sweep that has ended, with the trials that nothing else needs.
+
+        `Conflict` if it has not ended. A sweep that is not there is no error, and says so.
+        """
+        return self._database.write(lambda c: deleting.delete_sweep(c, sweep_id))
+
+    def tags(self) -> tuple[str, ...]:
+        """Every tag that a sweep has, in order."""
+        return self._database.read(listing.all_tags)
 
     def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Events of the sweep with a higher id than `after`, in order."""

@@ -166,7 +166,7 @@ stack = Table(
     Column("losses", Integer, nullable=False),
     Column("checkpoints", JsonText, nullable=False),
     Column("checkpoint_step", Integer, nullable=False),
-    Column("parent_id", ForeignKey("stack.id")),
+    Column("parent_id", ForeignKey("stack.id"), index=True),
     Column("created_at", UtcTime, nullable=False),
     Index("stack_state_id", "state", "id"),
 )
@@ -184,7 +184,7 @@ trial = Table(
     Column("state", String(16), nullable=False),
     Column("demand", Integer),
     Column("stack_id", ForeignKey("stack.id"), index=True),
-    Column("replaces", ForeignKey("trial.id")),
+    Column("replaces", ForeignKey("trial.id"), index=True),
     Column("outcome", String(16)),
     Column("final_loss", Double),
     Column("best_loss", Double),

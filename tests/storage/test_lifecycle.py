@@ -1,5 +1,6 @@
 """Any order of what users, workers and faults do keeps the promises of the store."""
 
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -13,15 +14,20 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import create_engine, delete, text, update
 
-from sweeper.errors import Fenced
+from sweeper.errors import Conflict, Fenced
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage import tables
+from sweeper.storage.editing import Edit
 from sweeper.storage.records import Checkpoint, Claim
 from sweeper.storage.store import Store, open_store
 from sweeper.trials import SweepState, TrialState
 from tests.storage.builders import DIVERGED, Trained, expansion, key, submit, take_over
 
 VALUES = (0.001, 0.01, 0.1, 1.0)
+LEFT = """SELECT count(*) FROM trial t LEFT JOIN stack s ON s.id = t.stack_id
+WHERE NOT EXISTS (SELECT 1 FROM point p WHERE p.trial_id = t.id)
+AND NOT EXISTS (SELECT 1 FROM trial n WHERE n.replaces = t.id)
+AND (s.id IS NULL OR s.state = 'closed')"""
 ENDED = {"done", "failed", "cancelled"}
 
 
@@ -43,6 +49,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.sweeps: list[str] = []
         self.claims: list[Claim] = []
         self.ended: dict[str, tuple[Any, ...]] = {}
+        self.may_vanish: set[str] = set()
         self.epoch = take_over(self.store)
 
     def teardown(self) -> None:
@@ -65,6 +72,31 @@ class Lifecycle(RuleBasedStateMachine):
         getattr(self.store.sweeps, act)(sweep_id)
         if act == "cancel":
             assert self.store.sweeps.get(sweep_id).state is SweepState.CANCELLED
+
+    @precondition(lambda self: self.sweeps)
+    @rule(data=st.data(), value=st.sampled_from(VALUES))
+    def extend(self, data: st.DataObject, value: float) -> None:
+        sweep_id = data.draw(st.sampled_from(self.sweeps))
+        with suppress(Conflict):
+            self.store.sweeps.extend(sweep_id, expansion(values=[value]))
+
+    @precondition(lambda self: self.sweeps)
+    @rule(data=st.data(), priority=st.integers(0, 2), archived=st.booleans())
+    def edit(self, data: st.DataObject, priority: int, archived: bool) -> None:
+        sweep_id = data.draw(st.sampled_from(self.sweeps))
+        with suppress(Conflict):
+            edited = self.store.sweeps.edit(sweep_id, Edit(priority=priority, archived=archived))
+            assert (edited.priority, edited.archived) == (priority, archived)
+
+    @precondition(lambda self: self.sweeps)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        sweep_id = data.draw(st.sampled_from(self.sweeps))
+        with suppress(Conflict):
+            before = set(self.ended)
+            self.store.sweeps.delete(sweep_id)
+            self.sweeps.remove(sweep_id)
+            self.may_vanish |= before
 
     @rule(size=st.integers(1, 3))
     def claim_new(self, size: int) -> None:
@@ -116,6 +148,12 @@ class Lifecycle(RuleBasedStateMachine):
         claim = data.draw(st.sampled_from(self.claims))
         self._tolerant(lambda: self.store.queue.close(*key(claim)))
 
+    @invariant()
+    def nothing_is_left_of_what_was_deleted(self) -> None:
+        """A trial without a point is one that a point's trial replaces, or lies in an open stack."""
+        with self.engine.begin() as connection:
+            assert connection.execute(text(LEFT)).scalar_one() == 0
+
     @rule()
     def take_over(self) -> None:
         self.epoch = take_over(self.store)
@@ -133,7 +171,10 @@ class Lifecycle(RuleBasedStateMachine):
 
     @invariant()
     def every_point_is_counted(self) -> None:
-        for record in self.store.sweeps.list(limit=100).items:
+        listed = self.store.sweeps.list(limit=100).items
+        hidden = self.store.sweeps.list(limit=100, archived=True).items
+        assert {record.id for record in (*listed, *hidden)} == {*self.sweeps}
+        for record in (*listed, *hidden):
             assert sum(record.counts.values()) == record.total
             waiting = record.counts[TrialState.PENDING] + record.counts[TrialState.RUNNING]
             if record.state in {SweepState.DONE, SweepState.DONE_WITH_FAILURES}:
@@ -146,7 +187,8 @@ class Lifecycle(RuleBasedStateMachine):
                 text("SELECT public_id, state, outcome, final_loss FROM trial")
             ).all()
         now = {row[0]: tuple(row[1:]) for row in rows if row[1] in ENDED}
-        assert {name: now.get(name) for name in self.ended} == self.ended
+        kept = {n: found for n, found in self.ended.items() if n in now or n not in self.may_vanish}
+        assert {name: now.get(name) for name in kept} == kept
         self.ended = now
 
     @invariant()
