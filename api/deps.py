@@ -40,6 +40,11 @@ Cursor = Annotated[
 Search = Annotated[
     str, Query(max_length=120, pattern=r"^[^\x00]*$", description="part of a name, without NUL")
 ]
+Tag = Annotated[
+    Annotated[str, Storable] | None,
+    Query(max_length=40, description="only sweeps with this tag"),
+]
+Archived = Annotated[bool, Query(description="the archived sweeps instead of the others")]
 Tolerance = Annotated[
     float,
     Query(gt=0, le=10, allow_inf_nan=False, description="depth of the basins, in nats"),

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from api.problems import MEDIA_TYPE
+from sweeper.editing import EditSpec
 from sweeper.imports.form import ImportSpec
 from sweeper.spec import ExtensionSpec, SweepSpec
 
@@ -48,7 +49,7 @@ class Application(FastAPI):
         document = super().openapi()
         schemas = document["components"]["schemas"]
         if "ProblemOut" not in schemas:
-            for model in (SweepSpec, ExtensionSpec, ImportSpec):
+            for model in (SweepSpec, ExtensionSpec, EditSpec, ImportSpec):
                 schemas |= _schemas(model, "validation")
             schemas |= _schemas(ProblemOut, "serialization")
         return document

@@ -16,6 +16,8 @@ from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.analysis.estimates import Estimates, estimates_of
 from sweeper.analysis.heatmap import HeatMap, heat_maps
 from sweeper.analysis.stability import Stability, stability
+from sweeper.disk import DiskUse, disk_use
+from sweeper.editing import parse_edit
 from sweeper.extension import planned_extension
 from sweeper.grids import axis_scale
 from sweeper.imports import form
@@ -27,7 +29,9 @@ from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 from sweeper.plots.transfer import TransferOptions
 from sweeper.spec import SweepSpec, parse
+from sweeper.storage.editing import Edit
 from sweeper.storage.records import (
+    Deletion,
     Event,
     Extension,
     IdempotentRequest,
@@ -152,9 +156,11 @@ class Service:
         cursor: str | None = None,
         state: SweepState | None = None,
         search: str = "",
+        tag: str | None = None,
+        archived: bool = False,
     ) -> Page[SweepRecord]:
-        """Sweeps, newest first."""
-        return self.store.sweeps.list(limit=limit, cursor=cursor, state=state, search=search)
+        """Sweeps, newest first; the `archived` ones instead of the others."""
+        return self.store.sweeps.list(limit, cursor, state, search, tag, archived=archived)
 
     def cancel(self, sweep_id: str) -> SweepRecord:
         """End a sweep for good; its trials stop where no other sweep wants them."""
@@ -180,6 +186,21 @@ class Service:
         submitted = self.sweep(sweep_id).spec
         planned = planned_extension(submitted, body, self.store.results.points(sweep_id))
         return self.store.sweeps.extend(sweep_id, planned)
+
+    def edit(self, sweep_id: str, body: Mapping[str, Any]) -> SweepRecord:
+        """Change name, note, tags, priority, or whether it is archived; raises `InvalidRequest`.
+
+        `Conflict` for archiving what is at work.
+        """
+        return self.store.sweeps.edit(sweep_id, Edit(**parse_edit(body)))
+
+    def delete(self, sweep_id: str) -> Deletion:
+        """Delete a sweep that has ended, with what only it used; else `Conflict`."""
+        return self.store.sweeps.delete(sweep_id)
+
+    def disk(self) -> DiskUse:
+        """How much room everything takes."""
+        return disk_use(self.store.sweeps.usage(), self.datasets_dir.parent)
 
     def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """What happened to a sweep after the event of that id."""

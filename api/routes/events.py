@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.deps import ServiceDep, SweepId
 from api.models import EventOut, Listing, SweepOut
-from sweeper.errors import Unavailable
+from sweeper.errors import NotFound, Unavailable
 from sweeper.service import Service
 from sweeper.trials import SweepState
 
@@ -89,6 +89,9 @@ async def stream(
             if closing.is_set():
                 return
             continue
+        except NotFound:
+            yield _bye("the sweep has been deleted")
+            return
         for event in found:
             after = event.id
             body = EventOut.model_validate(event).model_dump_json()
@@ -99,13 +102,17 @@ async def stream(
             yield format_sse_event(data_str=text, event="progress")
         if closing.is_set() or (sweep.state in ENDED and not found):
             reason = "the service stops" if closing.is_set() else "the sweep has ended"
-            yield format_sse_event(data_str=json.dumps({"reason": reason}), event="bye")
+            yield _bye(reason)
             return
         if time.monotonic() - last_sent > PING_S:
             last_sent = time.monotonic()
             yield format_sse_event(comment="still here")
         if len(found) < MOST:
             await _pause(closing, poll_s)
+
+
+def _bye(reason: str) -> bytes:
+    return format_sse_event(data_str=json.dumps({"reason": reason}), event="bye")
 
 
 async def _pause(closing: asyncio.Event, poll_s: float) -> None:

@@ -45,3 +45,4 @@ def _body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
 SWEEP_BODY = _body("SweepSpec", SWEEP)
 EXTENSION_BODY = _body("ExtensionSpec", {"values": [0.316, 1.0], "seeds": [0, 1]})
 IMPORT_BODY = _body("ImportSpec", IMPORT)
+EDIT_BODY = _body("EditSpec", {"note": "the baseline", "tags": ["lr", "nano"], "priority": 5})

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.deps import (
+    Archived,
     Cursor,
     IdempotencyKey,
     JsonBody,
@@ -14,6 +15,7 @@ from api.deps import (
     Search,
     ServiceDep,
     SweepId,
+    Tag,
     conditional,
     link_next,
 )
@@ -71,11 +73,15 @@ def list_sweeps(
     response: Response,
     state: Annotated[SweepState | None, Query(description="only sweeps in this state")] = None,
     search: Search = "",
+    tag: Tag = None,
+    archived: Archived = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Listing[SweepOut]:
     """The sweeps, newest first."""
-    page = service.sweeps(limit=limit, cursor=cursor, state=state, search=search)
+    page = service.sweeps(
+        limit=limit, cursor=cursor, state=state, search=search, tag=tag, archived=archived
+    )
     response.headers.update(link_next(request, page.next))
     return Listing(items=[SweepOut.of(sweep) for sweep in page.items], next=page.next)
 

@@ -116,6 +116,10 @@ def preview(
 def ls(
     state: Annotated[str | None, typer.Option(help="Only sweeps in this state.")] = None,
     search: Annotated[str | None, typer.Option(help="Only names that contain this.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only sweeps with this tag.")] = None,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="The archived ones instead of the others.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
     as_json: options.AsJson = False,
     data: options.Data = options.HOME,
@@ -126,13 +130,14 @@ def ls(
 
     Example: sweeper ls --state running
     """
-    filters = {k: v for k, v in {"state": state, "search": search}.items() if v is not None}
+    asked = {"state": state, "search": search, "tag": tag, "archived": "true" if archived else None}
+    filters = {k: v for k, v in asked.items() if v is not None}
     with connected(data, url, key) as client:
         found = list(islice(client.sweeps(limit=limit, **filters), limit))
     if as_json:
         print_json(found)
         return
-    columns = ("id", "state", "points", "parameter", "name", "best")
+    columns = ("id", "state", "points", "parameter", "name", "tags", "best")
     print_table(columns, (_sweep_row(sweep) for sweep in found))
 
 
@@ -233,7 +238,8 @@ def _sweep_row(sweep: Json) -> tuple[str, ...]:
     ended = points["done"] + points["failed"] + points["cancelled"]
     shown = "-" if best is None else f"{best['label']} {best['value']:g}: {number(best['loss'])}"
     done = f"{ended}/{points['total']}"
-    return sweep["id"], sweep["state"], done, sweep["parameter"], sweep["name"], shown
+    tags = " ".join(sweep["tags"])
+    return sweep["id"], sweep["state"], done, sweep["parameter"], sweep["name"], tags, shown
 
 
 def _curve_rows(curve: dict[str, Any]) -> Iterable[tuple[str, ...]]:

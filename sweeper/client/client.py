@@ -92,7 +92,10 @@ class Client:
         return Sweep(self._connection.get(_path("sweeps", sweep_id)))
 
     def sweeps(self, *, limit: int = 50, **filters: str) -> Iterator[Sweep]:
-        """All sweeps, newest first, read page by page of `limit`; filters: `state`, `search`."""
+        """All sweeps, newest first, read page by page of `limit`.
+
+        Filters: `state`, `search` (part of a name), `tag`, and `archived="true"` for those instead.
+        """
         cursor: Json = {}
         while True:
             page = self._connection.get("sweeps", limit=limit, **filters, **cursor)
@@ -218,6 +221,21 @@ class Client:
         asked = {"values": values, "seeds": seeds, "variants": variants}
         body = {name: list(part) for name, part in asked.items() if part is not None}
         return self._connection.post(_path("sweeps", sweep_id) + "/extend", body)
+
+    def edit(self, sweep_id: str, **changes: Any) -> Sweep:
+        """Change `name`, `note`, `tags` (all of them), `priority` or `archived`; the sweep."""
+        return Sweep(self._connection.change("PATCH", _path("sweeps", sweep_id), changes))
+
+    def delete(self, sweep_id: str) -> Json:
+        """Delete a sweep that has ended, with what only it used: how many points and trials.
+
+        `deleted` is false if there is no such sweep; `Conflict` if it has not ended.
+        """
+        return self._connection.change("DELETE", _path("sweeps", sweep_id), None)
+
+    def disk(self) -> Json:
+        """Bytes that the database, checkpoints and data sets take, and each of the sweeps."""
+        return self._connection.get("disk")
 
     def optimizers(self) -> list[Json]:
         """The optimizers there are, each with its hyperparameters."""

@@ -61,11 +61,21 @@ class Connection:
     def post(self, path: str, body: Mapping[str, Any] | None, *, key: str | None = None) -> Json:
         """The answer to a body; `key` is its Idempotency-Key. `InvalidRequest` if JSON has none."""
         headers = {} if key is None else {"idempotency-key": key}
+        return self.change("POST", path, body, headers)
+
+    def change(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
+        """The answer to a body sent with any method, such as PATCH or DELETE."""
         request = self._http.build_request(
-            "POST",
+            method,
             API + path,
             content=b"" if body is None else _encoded(body),
-            headers={"content-type": "application/json", **headers},
+            headers={"content-type": "application/json", **(headers or {})},
         )
         return json_object(self._send(request))
 

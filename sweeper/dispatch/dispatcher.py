@@ -26,6 +26,7 @@ from sweeper.dispatch.rounds import advance
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
 from sweeper.dispatch.stop import Stop, end_at_deadline, end_with_parent, install_signals
+from sweeper.dispatch.tidy import Tidy
 from sweeper.dispatch.trainable import train_stack
 from sweeper.dispatch.warm import WarmWorkers
 from sweeper.dispatch.writer import Ended, Writer
@@ -88,6 +89,12 @@ def _act(
     writer = Writer(store.queue, epoch, checkpoint_dir, stop)
     name = f"sweeper-control-{epoch}"
     control = start_control(name)
+    tidy = Tidy(store.queue, checkpoint_dir)
+
+    def between_claims() -> None:
+        tidy.look()
+        advance(store, epoch)
+
     supply = Supply(
         store=store.queue,
         epoch=epoch,
@@ -100,7 +107,7 @@ def _act(
         control=name,
         timing=timing,
         idle_exit=idle_exit,
-        advance=lambda: advance(store, epoch),
+        advance=between_claims,
     )
     capacity = LiveCapacity(is_local=is_local).now
     looks = [Announcer(store.queue, epoch, capacity).look]

@@ -12,6 +12,7 @@ from sweeper.storage.ownership import fence, hold
 from sweeper.storage.records import Claim, EventKind, FreeTrial, Member
 from sweeper.storage.states import StackState
 from sweeper.storage.tables import FREE, attempt, stack, trial
+from sweeper.storage.unused import discard_unused_trials
 from sweeper.trials import TrialState
 
 _FREE = text(FREE)
@@ -61,6 +62,7 @@ def claim_interrupted(connection: Connection, epoch: int) -> Claim | None:
         connection.execute(
             update(stack).where(stack.c.id == picked).values(state=StackState.CLOSED)
         )
+        discard_unused_trials(connection, trial.c.stack_id == picked)
         return None
     return _claim(connection, row, frozenset(live))
 

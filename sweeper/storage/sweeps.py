@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sweeper.imports.plan import Imported
-from sweeper.storage import deleting, editing, extending, listing, steering, submitting
+from sweeper.storage import deleting, editing, extending, listing, steering, submitting, usage
 from sweeper.storage.engine import Database
 from sweeper.storage.identity import live_fingerprints
 from sweeper.storage.imports import store_imported
@@ -134,6 +134,10 @@ class Sweeps:
         `Conflict` if it has not ended. A sweep that is not there is no error, and says so.
         """
         return self._database.write(lambda c: deleting.delete_sweep(c, sweep_id))
+
+    def usage(self) -> usage.DatabaseUse:
+        """What the database holds, in all and of every sweep."""
+        return self._database.read(usage.database_use)
 
     def tags(self) -> tuple[str, ...]:
         """Every tag that a sweep has, in order."""

@@ -4,7 +4,7 @@ A trial that has been replaced stays as long as the one that replaces it. What l
 is not closed stays until it is: slots and checkpoints of a stack are those of all its members.
 """
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
 from sweeper.storage.states import StackState
 from sweeper.storage.tables import attempt, metric, point, stack, trial
@@ -55,12 +55,19 @@ def _is_unused() -> ColumnElement[bool]:
 
 
 def _discard_empty_stacks(connection: Connection) -> None:
-    """Closed stacks without a trial; those that were split go after their parts."""
+    """Closed stacks without a trial; those that were split go after their parts.
+
+    The row of the newest one stays: SQLite would give its key to the next stack, and what is still
+    to be said of an attempt names stack, attempt and epoch.
+    """
     part = stack.alias("part")
     has_trial = select(trial.c.id).where(trial.c.stack_id == stack.c.id).correlate(stack)
     has_part = select(part.c.id).where(part.c.parent_id == stack.c.id).correlate(stack)
     empty = select(stack.c.id).where(
-        stack.c.state == StackState.CLOSED, ~has_trial.exists(), ~has_part.exists()
+        stack.c.state == StackState.CLOSED,
+        stack.c.id < select(func.max(stack.alias("newest").c.id)).scalar_subquery(),
+        ~has_trial.exists(),
+        ~has_part.exists(),
     )
     while ids := connection.scalars(empty.order_by(stack.c.id).limit(_CHUNK)).all():
         connection.execute(delete(attempt).where(attempt.c.stack_id.in_(ids)))

@@ -49,7 +49,7 @@ def test_every_unsafe_route_refuses_a_foreign_page(
     client: TestClient, headers: dict[str, str]
 ) -> None:
     unsafe = [(m, path) for m, path in operations(client) if m not in SAFE_METHODS]
-    assert len(unsafe) >= 7
+    assert len(unsafe) >= 9
     for method, path in [*unsafe, ("DELETE", "/"), ("PUT", "/api/v1/sweeps")]:
         answer = client.request(method, path, headers=headers, json=SPEC)
         assert answer.status_code == 403, (method, path)

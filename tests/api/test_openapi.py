@@ -24,6 +24,9 @@ OPERATIONS = {
     "resume_sweep",
     "retry_sweep",
     "extend_sweep",
+    "edit_sweep",
+    "delete_sweep",
+    "get_disk_use",
     "get_curves",
     "compare_sweeps",
     "get_stability",
@@ -97,7 +100,9 @@ def test_every_example_is_answered_as_documented(
     sent = 0
     for method, path, operation in operations(document):
         # What is cancelled can be neither paused nor resumed: each change gets a sweep of its own.
-        target = submitted(client) if method == "POST" else sweep_id
+        target = sweep_id if method == "GET" else submitted(client)
+        if method == "DELETE":
+            client.post(f"/api/v1/sweeps/{target}/cancel")
         filled = path.format(sweep_id=target, trial_id=trial_id, form="csv")
         body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         assert bool(body) == ("example" in body), path

@@ -150,7 +150,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_left_of_what_was_deleted(self) -> None:
-        """A trial without a point is one that a point's trial replaces, or lies in an open stack."""
+        """A trial without a point has been replaced by one with a point, or is in an open stack."""
         with self.engine.begin() as connection:
             assert connection.execute(text(LEFT)).scalar_one() == 0
 
