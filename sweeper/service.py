@@ -162,6 +162,10 @@ class Service:
         """Sweeps, newest first; the `archived` ones instead of the others."""
         return self.store.sweeps.list(limit, cursor, state, search, tag, archived=archived)
 
+    def tags(self) -> tuple[str, ...]:
+        """Every tag that a sweep has, in order."""
+        return self.store.sweeps.tags()
+
     def cancel(self, sweep_id: str) -> SweepRecord:
         """End a sweep for good; its trials stop where no other sweep wants them."""
         return self.store.sweeps.cancel(sweep_id)

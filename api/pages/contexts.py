@@ -35,6 +35,11 @@ class ListPage:
     state: str
     search: str
     states: Sequence[str]
+    tag: str
+    tags: Sequence[str]
+    """All there are."""
+    archived: bool
+    """Whether these are the archived ones."""
     next_page: str | None
     filtered: bool
     warnings: Sequence[Check]

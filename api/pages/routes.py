@@ -4,7 +4,16 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from api.deps import Cursor, Search, ServiceDep, SweepId, Tolerance, TrialId
+from api.deps import (
+    Archived,
+    Cursor,
+    Search,
+    ServiceDep,
+    SweepId,
+    Tag,
+    Tolerance,
+    TrialId,
+)
 from api.health import Check, readiness
 from api.pages import build, form
 from api.pages.contexts import ListPage, RoutesPage
@@ -25,19 +34,31 @@ def sweeps(
     request: Request,
     state: str = "",
     search: Search = "",
+    tag: Tag = None,
+    archived: Archived = False,
     cursor: Cursor = None,
 ) -> HTMLResponse:
     """The list of sweeps; an unknown state lists all."""
     known = [name.value for name in SweepState]
     chosen = SweepState(state) if state in known else None
-    found = service.sweeps(limit=PAGE_SIZE, cursor=cursor, state=chosen, search=search)
+    found = service.sweeps(
+        limit=PAGE_SIZE,
+        cursor=cursor,
+        state=chosen,
+        search=search,
+        tag=tag or None,
+        archived=archived,
+    )
     context = ListPage(
         rows=[build.list_row(sweep) for sweep in found.items],
         state=state,
         search=search,
         states=known,
+        tag=tag or "",
+        tags=service.tags(),
+        archived=archived,
         next_page=build.next_page(request.query_params.multi_items(), found.next),
-        filtered=bool(state or search or cursor),
+        filtered=bool(state or search or tag or archived or cursor),
         warnings=_warnings(service, request),
         first_sweep=build.first_sweep(_base_url(request)),
     )

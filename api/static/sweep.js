@@ -124,9 +124,14 @@ document.addEventListener("click", async (event) => {
   button.disabled = false;
   document.getElementById("main").tabIndex = -1;
   document.getElementById("main").focus({ preventScroll: true });
-  const wasEnded = ended();
   await refresh().catch(() => { lost.hidden = false; });
-  if (wasEnded && !ended()) follow();
+  document.dispatchEvent(new Event("changed"));
+});
+
+// Whatever has changed the sweep: it may have work again.
+document.addEventListener("changed", () => {
+  if (!ended() && source === null) follow();
+  update();
 });
 
 // The tolerance keeps the rest of the view.

@@ -1,11 +1,14 @@
 """Living with sweeps over REST: extending, editing, archiving, deleting, disk use."""
 
-import json
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from api.routes.events import stream
+from sweeper.service import Service
 from sweeper.storage.store import Store
 from tests.api import played
 from tests.api.conftest import SPEC
@@ -138,10 +141,19 @@ def test_disk_use_counts_what_a_sweep_alone_has(
     assert [sweep["id"] for sweep in use["sweeps"]] == [sweep_id, other]
 
 
-def test_the_events_of_a_sweep_that_is_deleted_end(client: TestClient, sweep_id: str) -> None:
-    client.post(f"{SWEEPS}/{sweep_id}/cancel")
-    headers = {"accept": "text/event-stream"}
-    with client.stream("GET", f"{SWEEPS}/{sweep_id}/events", headers=headers) as answer:
-        client.delete(f"{SWEEPS}/{sweep_id}")
-        last = [line for line in answer.iter_lines() if line.startswith("data:")][-1]
-    assert "reason" in json.loads(last.removeprefix("data:"))
+def test_a_stream_of_a_sweep_that_is_deleted_says_bye(
+    client: TestClient, store: Store, sweep_id: str, tmp_path: Path
+) -> None:
+    async def follow() -> list[str]:
+        service = Service(store, tmp_path)
+        chunks = []
+        async for chunk in stream(service, sweep_id, 0, asyncio.Event(), poll_s=0.01):
+            chunks.append(chunk.decode())
+            if "event: progress" in chunks[-1]:
+                store.sweeps.cancel(sweep_id)
+                store.sweeps.delete(sweep_id)
+        return chunks
+
+    last = asyncio.run(follow())[-1]
+    assert "event: bye" in last
+    assert "the sweep has been deleted" in last
