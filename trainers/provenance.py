@@ -41,6 +41,11 @@ def of_process() -> dict[str, Any]:
     return found if git is None else found | {"git": git}
 
 
+def has_device(device: str) -> bool:
+    """Whether this machine has a `cpu` or `cuda` device to train on."""
+    return device == "cpu" or (device == "cuda" and torch.cuda.is_available())
+
+
 def of_device(device: str) -> dict[str, str]:
     """The device by name, and its class: what decides whether equal bits can be expected.
 

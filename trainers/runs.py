@@ -65,6 +65,16 @@ class Run(Protocol):
         """Takes up a checkpoint."""
 
 
+def reset_process(threads: int) -> None:
+    """Put everything of this process that numbers depend on where a stack expects it."""
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(torch.float32)
+    if torch.are_deterministic_algorithms_enabled():  # The call alone imports a second of code.
+        torch.use_deterministic_algorithms(False)
+    torch.manual_seed(0)
+    random.seed(0)
+
+
 def start(
     configs: Sequence[TrainConfig],
     *,

@@ -19,6 +19,7 @@ from sweeper.cli import (
     keeping,
     output,
     plan,
+    reproduce,
     serve,
     steering,
     sweeps,
@@ -36,6 +37,7 @@ PANELS: Mapping[str, Sequence[Callable[..., None]]] = {
         *compare.COMMANDS,
         *files.COMMANDS,
         *imports.COMMANDS,
+        *reproduce.COMMANDS,
     ),
     "This machine": (doctor.doctor,),
 }
@@ -43,7 +45,8 @@ PANELS: Mapping[str, Sequence[Callable[..., None]]] = {
 HELP = "Sweep one hyperparameter of language-model optimizers and see how stable they are."
 EPILOG = (
     "Exit codes: 0 done, 1 something broke, 2 wrong request or setting, 3 no such thing, "
-    "4 the sweep ended with failures or is paused, 5 the service cannot be reached."
+    "4 the sweep ended with failures or is paused, or a trial came out differently, "
+    "5 the service cannot be reached."
 )
 
 

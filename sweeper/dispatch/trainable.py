@@ -7,7 +7,6 @@ stack sets in it is set anew by the next one.
 import errno
 import logging
 import os
-import random
 import socket
 import time
 import traceback
@@ -43,7 +42,7 @@ from trainers.checkpoints import CheckpointError
 from trainers.config import from_dict
 from trainers.metrics import StepMetrics
 from trainers.optimizers import plugins
-from trainers.runs import Run, start
+from trainers.runs import Run, reset_process, start
 from trainers.token_files import DataError
 
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -111,7 +110,7 @@ class _Session:
 
     def _start(self) -> Run:
         work = self._work
-        _reset_process(work.threads)
+        reset_process(work.threads)
         if work.plugin is not None:
             plugins.take(work.plugin)
         configs = [from_dict(plain) for plain in work.configs]
@@ -239,17 +238,6 @@ class _Session:
     @staticmethod
     def _is_due(since: float, interval_s: float) -> bool:
         return time.monotonic() - since >= interval_s
-
-
-def _reset_process(threads: int) -> None:
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(torch.float32)
-    if torch.are_deterministic_algorithms_enabled():  # The call alone imports a second of code.
-        torch.use_deterministic_algorithms(False)
-    torch.manual_seed(0)
-    random.seed(0)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
 
 
 def _provenance(work: Work) -> dict[str, Any]:

@@ -36,7 +36,7 @@ SWEEPS = [
     "retry",
     "curves",
 ]
-COMMANDS = [*SERVICE, *SWEEPS, "export", "presets", "doctor"]
+COMMANDS = [*SERVICE, *SWEEPS, "export", "import", "reproduce", "presets", "doctor"]
 GROUPED = ["db upgrade", "db check", "data prepare", "data ls", "data verify"]
 
 
