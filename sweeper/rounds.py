@@ -179,7 +179,8 @@ def _refine(
 
 
 def _joined(found: Sequence[tuple[float, str]]) -> str:
-    return " and ".join(dict.fromkeys(why for _, why in found))
+    *first, last = dict.fromkeys(why for _, why in found)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _open_questions(
@@ -190,10 +191,10 @@ def _open_questions(
     assert best is not None
     i = curve.values.index(best)
     yield from _near_optimum(curve, i)
-    for side, name in ((-1, "lower"), (+1, "upper")):
+    for side, name in ((-1, "below"), (+1, "above")):
         interval = _basin_edge(curve, i, side, refine.depth)
         if interval is not None and interval[1] - interval[0] > precision:
-            yield fmean(interval), f"where the basin has its {name} edge"
+            yield fmean(interval), f"where the basin ends {name}"
     interval = _stable_edge(curve, i)
     if interval is not None and interval[1] - interval[0] > precision:
         yield fmean(interval), "up to where runs are stable"

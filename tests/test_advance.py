@@ -173,13 +173,18 @@ def test_lost_points_end_the_rounds_until_they_are_retried(service: Service) -> 
 
 
 def test_points_by_hand_let_a_settled_curve_think_again(service: Service) -> None:
-    sweep_id = service.submit(asked(1e-5, 1e-4, extend={"budget": 1})).sweep_id
+    both = ["adamw", "lion"]
+    asked_for = asked(1e-5, 1e-4, extend={"budget": 1}, optimizers=both)
+    sweep_id = service.submit(asked_for).sweep_id
     to_its_end(service)
-    assert "the budget of bracketing is spent" in service.events(sweep_id)[-1].message
-    service.extend(sweep_id, {"values": [1e-2, 1e-1]})
+    told = [e.message for e in service.events(sweep_id) if str(e.kind) == "settled"]
+    assert any(t.startswith("adamw") and "budget of bracketing is spent" in t for t in told)
+    service.extend(sweep_id, {"values": [1e-2, 1e-1], "variants": ["adamw"]})
     assert service.sweep(sweep_id).state is SweepState.RUNNING
     to_its_end(service)
     assert "is bracketed by" in service.events(sweep_id)[-1].message
+    settled = [e.data["label"] for e in service.events(sweep_id) if str(e.kind) == "settled"]
+    assert sorted(settled) == ["adamw", "adamw", "lion"]
     # Values by hand are not of the budget.
     assert len(values(service, sweep_id)) == 5
 

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from sweeper.client import Client, Json, Refused, Retries, Sweep, TimedOut, Unreachable
-from sweeper.errors import InvalidRequest, KeyReused, NotFound, Unavailable
+from sweeper.errors import Conflict, InvalidRequest, KeyReused, NotFound, Unavailable
 from tests.served import TINY, finished_sweep, service
 
 QUICK = Retries(attempts=3, first_pause_s=0.001)
@@ -285,3 +285,26 @@ def _answering(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.ray
+def test_a_sweep_is_extended_edited_archived_and_deleted() -> None:
+    with Client(service().url) as client:
+        long = {"name": "kept for a while", "base": {"steps": 50_000, "eval_sequences": 8}}
+        sweep_id = client.submit(TINY | long)["id"]
+        assert client.extend(sweep_id, seeds=[0, 7], variants=["sgd"])["added"] == 3
+        edited = client.edit(sweep_id, tags=["short lived"], priority=4)
+        assert (edited["tags"], edited["priority"]) == (["short lived"], 4)
+        with pytest.raises(Conflict, match="cancel it first"):
+            client.delete(sweep_id)
+        with pytest.raises(InvalidRequest, match="/values/0"):
+            client.extend(sweep_id, values=[-1.0])
+        client.cancel(sweep_id)
+        client.edit(sweep_id, archived=True)
+        assert sweep_id not in {sweep["id"] for sweep in client.sweeps()}
+        assert [s["id"] for s in client.sweeps(tag="short lived", archived="true")] == [sweep_id]
+        assert sweep_id in {sweep["id"] for sweep in client.disk()["sweeps"]}
+        assert client.delete(sweep_id)["deleted"]
+        assert not client.delete(sweep_id)["deleted"]
+        with pytest.raises(NotFound):
+            client.sweep(sweep_id)

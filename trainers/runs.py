@@ -73,6 +73,8 @@ def reset_process(threads: int) -> None:
         torch.use_deterministic_algorithms(False)
     torch.manual_seed(0)
     random.seed(0)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
 
 
 def start(

@@ -42,8 +42,7 @@ extend.addEventListener("submit", async (event) => {
   };
   const answer = await ask(extend, "POST", "/extend", body);
   if (!answer) return;
-  const there = answer.there ? `, ${answer.there} were there already` : "";
-  say(extend, `${answer.added} points added${there}; ${answer.trials.new} new runs.`);
+  say(extend, `Points: ${answer.added} added, ${answer.there} there already. Trials: ${answer.trials.new} new.`);
   await show();
 });
 

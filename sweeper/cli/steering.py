@@ -103,8 +103,8 @@ def extend(
         answer = client.extend(found, values=value, seeds=seed, variants=curve)
         trials = answer["trials"]
         said = (
-            f"{answer['added']} points are added, {answer['there']} were there already; "
-            f"{trials['total']} trials: {trials['new']} new, {trials['shared']} there already"
+            f"points: {answer['added']} added, {answer['there']} there already; "
+            f"trials: {trials['new']} new, {trials['shared']} there already"
         )
         if wait:
             say(said)

@@ -1,6 +1,6 @@
 """Adding points to a sweep that is there, by hand or in a round. Nothing is ever added twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,21 +64,22 @@ def extend(connection: Connection, sweep_id: str, planned: Expansion) -> Extensi
     added = add_points(connection, row, planned)
     if not added.points:
         return _extension(sweep_id, added)
-    reopen(connection, key)
+    reopen(connection, key, {p.variant for p in added.points})
     draft = Draft(sweeps=[key], kind=EventKind.EXTENDED, message=_told(added), data=_data(added))
     write_events(connection, [draft])
     return _extension(sweep_id, added)
 
 
-def reopen(connection: Connection, key: int) -> None:
-    """The sweep has work again: it is in the list, and its rounds, if any, look at it anew."""
+def reopen(connection: Connection, key: int, positions: Collection[int] | None = None) -> None:
+    """A sweep has work again: it is in the list, and rounds look anew at all or some curves."""
     spec = connection.execute(
         update(sweep).where(sweep.c.id == key).values(archived_at=None).returning(sweep.c.spec)
     ).scalar_one()
     if has_rounds(spec):
-        connection.execute(
-            update(variant).where(variant.c.sweep_id == key).values(rounds_open=True)
-        )
+        curves = update(variant).where(variant.c.sweep_id == key)
+        if positions is not None:
+            curves = curves.where(variant.c.position.in_(positions))
+        connection.execute(curves.values(rounds_open=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +137,10 @@ def _extension(sweep_id: str, added: Added) -> Extension:
 def _told(added: Added) -> str:
     values = sorted({p.value for p in added.points})
     seeds = sorted({p.seed for p in added.points})
-    there = f", {added.there} were there already" if added.there else ""
-    return (
-        f"{len(added.points)} points are added by request, at {_listed(values)}, "
-        f"seeds {_listed(seeds)}{there}"
-    )
+    number = len(added.points)
+    points = "1 point is" if number == 1 else f"{number} points are"
+    there = f"; {added.there} of those asked for were there already" if added.there else ""
+    return f"{points} added by request, at {_listed(values)}, seeds {_listed(seeds)}{there}"
 
 
 def _listed(numbers: Sequence[float]) -> str:

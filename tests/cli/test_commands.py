@@ -215,3 +215,43 @@ def _doctor(served: Served, cwd: Path) -> list[dict[str, str]]:
 def test_doctor_names_the_browser_of_the_tests(served: Served, tmp_path: Path) -> None:
     found = {f["name"]: f["value"] for f in _doctor(served, tmp_path)}
     assert found["chromium (browser tests)"] == (shutil.which("chromium") or "none")
+
+
+def test_a_sweep_is_extended_edited_and_deleted(served: Served, tmp_path: Path) -> None:
+    body = json.dumps(TINY | {"name": "short lived", "fresh": True})
+    sweep_id = _run(served, "submit", "-", cwd=tmp_path, stdin=body).strip()
+    said = _run(served, "extend", sweep_id, "--value", "0.3", "--seed", "0", cwd=tmp_path)
+    assert said == "points: 2 added, 0 there already; trials: 2 new, 0 there already\n"
+    edit = ("edit", sweep_id, "--tag", "b", "--tag", "a", "--priority", "-3")
+    assert _run(served, *edit, cwd=tmp_path) == f"{sweep_id}: short lived; priority -3 #a #b\n"
+    edited = json.loads(
+        _run(served, "edit", sweep_id, "--untag", "a", "--note", "x", "--json", cwd=tmp_path)
+    )
+    assert (edited["tags"], edited["note"]) == (["b"], "x")
+    listed = json.loads(_run(served, "ls", "--tag", "b", "--json", cwd=tmp_path))
+    assert [sweep["id"] for sweep in listed] == [sweep_id]
+    _run(served, "cancel", sweep_id, cwd=tmp_path)
+    assert "archived" in _run(served, "archive", sweep_id, cwd=tmp_path)
+    assert sweep_id in _run(served, "ls", "--archived", cwd=tmp_path)
+    assert sweep_id in _run(served, "du", cwd=tmp_path)
+    gone = _run(served, "delete", sweep_id, "--yes", cwd=tmp_path)
+    assert gone == f"{sweep_id}: deleted, 8 points, 8 trials\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "part"),
+    [
+        (("edit", "ID"), 2, "give at least one of --name"),
+        (("edit", "ID", "--untag", "z"), 2, "the sweep has no tag 'z'; it has: none"),
+        (("edit", "ID", "--tag", "a,b"), 2, "/tags/0: must match"),
+        (("extend", "ID"), 2, "give `values`, `seeds` or both"),
+        (("delete", "nothing", "--yes"), 3, "there is no sweep 'nothing'"),
+        (("delete", "ID"), 1, "Delete 'tiny' with its 6 points?"),
+    ],
+)
+def test_what_cannot_be_changed_is_told(
+    arguments: tuple[str, ...], code: int, part: str, served: Served, sweep_id: str, tmp_path: Path
+) -> None:
+    filled = [sweep_id if word == "ID" else word for word in arguments]
+    shown = run_sweeper(*filled, "--url", served.url, cwd=tmp_path, stdin="")
+    assert (shown.returncode, part in shown.stderr) == (code, True), shown.stderr

@@ -73,7 +73,7 @@ class LivingContract:
         assert list(frame["origin"]) == ["grid"] * 3 + ["extend"]
         (event,) = [e for e in store.sweeps.events(made.sweep_id) if e.kind is EventKind.EXTENDED]
         assert event.message == (
-            "1 points are added by request, at 1, seeds 0, 1 were there already"
+            "1 point is added by request, at 1, seeds 0; 1 of those asked for were there already"
         )
         again = store.sweeps.extend(made.sweep_id, added(0.1, 1.0))
         assert (again.points, again.there) == (0, 2)
