@@ -178,7 +178,7 @@ def _lay_out(
         **style.base_layout(options.theme),
         title={
             "text": style.escape(options.title),
-            "subtitle": {"text": SUBTITLE, "font": {"color": theme.faint_text}},
+            "subtitle": {"text": _subtitle(infos), "font": {"color": theme.faint_text}},
             **{"x": 0, "y": 1, "yanchor": "top", "pad": {"t": 18}, "xref": "paper"},
         },
         coloraxis=_color_axis(infos),
@@ -189,9 +189,13 @@ def _lay_out(
     fig.update_annotations(font={"size": 14})
 
 
+def _subtitle(infos: Sequence[HeatMapInfo]) -> str:
+    above = any(info.above_initial for info in infos)
+    return f"{SUBTITLE}; arrows: above the initial loss" if above else SUBTITLE
+
+
 def _color_axis(infos: Sequence[HeatMapInfo]) -> dict[str, Any]:
-    shades = [s for info in infos for row in info.shades for s in row if s is not None]
-    low, high = math.log10(LEAST_EXCESS), max([*shades, math.log10(0.1)])
+    low, high = math.log10(LEAST_EXCESS), max(*(info.top for info in infos), math.log10(0.1))
     shown = [excess for excess in EXCESSES if low <= math.log10(excess) <= high]
     return {
         "colorscale": "Cividis",

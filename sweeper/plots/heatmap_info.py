@@ -13,6 +13,9 @@ from sweeper.plots.axes import TITLES
 LEAST_EXCESS = 0.01
 """Nats above the best that look like none: differences below it are noise at any scale."""
 
+ABOVE = " \N{UPWARDS ARROW}"
+"""Behind a loss above the initial one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
@@ -34,6 +37,9 @@ class HeatMapInfo:
     rows: tuple[str, ...]
     shades: tuple[tuple[float | None, ...], ...]
     """Decades of the excess over the map's best loss, from `LEAST_EXCESS` up."""
+    top: float
+    """The highest shade of a loss that is not above the initial one: a few of these would leave
+    one colour for all others."""
     losses: tuple[tuple[str, ...], ...]
     texts: tuple[tuple[str, ...], ...]
     trial_ids: tuple[tuple[str, ...], ...]
@@ -42,12 +48,18 @@ class HeatMapInfo:
     at_edge: tuple[Mark, ...]
     best: Mark | None
 
+    @property
+    def above_initial(self) -> bool:
+        """Whether any loss is above the initial one."""
+        return any(loss.endswith(ABOVE) for row in self.losses for loss in row)
+
 
 def heat_map_info(heat_map: HeatMap) -> HeatMapInfo:
     """The map, drawn with equal cells, so that every value has its column however they lie."""
     values = heat_map.values
     grid = [[row.at(value) for value in values] for row in heat_map.rows]
     lowest = min((c.loss for row in grid for c in row if c and c.loss is not None), default=0.0)
+    calm = [c for row in grid for c in row if c is not None and not c.above_initial]
     ridge = [_ridge_mark(heat_map, values, y) for y in range(len(grid))]
     return HeatMapInfo(
         title=style.escape(_title(heat_map)),
@@ -56,6 +68,7 @@ def heat_map_info(heat_map: HeatMap) -> HeatMapInfo:
         columns=tuple(style.short(value) for value in values),
         rows=tuple(style.short(row.second) for row in heat_map.rows),
         shades=tuple(tuple(_shade(cell, lowest) for cell in row) for row in grid),
+        top=max([s for c in calm if (s := _shade(c, lowest)) is not None], default=-1.0),
         losses=tuple(tuple(_loss(cell) for cell in row) for row in grid),
         texts=tuple(
             tuple(_hover(heat_map, row, cell) for cell in cells)
@@ -88,7 +101,9 @@ def _shade(cell: Cell | None, lowest: float) -> float | None:
 
 
 def _loss(cell: Cell | None) -> str:
-    return "" if cell is None or cell.loss is None else f"{cell.loss:.2f}"
+    if cell is None or cell.loss is None:
+        return ""
+    return f"{cell.loss:.2f}{ABOVE if cell.above_initial else ''}"
 
 
 def _only_trial(cell: Cell | None) -> str:

@@ -51,7 +51,10 @@ def _swept_problem(spec: SweepSpec, key: str, having: Sequence[OptimizerSpec]) -
     """A swept hyperparameter may be set where it is the centre of multiples."""
     if key not in swept(spec) or any(_takes_multiples(spec, o, key) for o in having):
         return None
-    return f"{key} is the swept hyperparameter; its values are the axis"
+    return (
+        f"{key} is the swept hyperparameter; its values are the axis, and only `multiples` have a "
+        "centre to set"
+    )
 
 
 def _takes_multiples(spec: SweepSpec, optimizer: OptimizerSpec, key: str) -> bool:

@@ -84,6 +84,16 @@ def test_maps_stand_side_by_side_and_share_one_colour_bar() -> None:
     assert answer["layout"]["coloraxis"]["colorbar"]["ticktext"][0] == "≤ 0.01"
 
 
+def test_losses_above_the_initial_one_are_flagged_and_leave_the_colours_to_the_others() -> None:
+    calm = drawn(*maps({("a", 0.5): one_seed(GRID, [2.6, 2.25, 3.0])}))
+    wild = drawn(*maps({("a", 0.5): one_seed(GRID, [2.6, 2.25, 3.0]) | {1.0: [171.0]}}))
+    colours = [answer["layout"]["coloraxis"]["cmax"] for answer in (calm, wild)]
+    assert colours == [pytest.approx(math.log10(0.75))] * 2
+    assert wild["data"][0]["text"][0][3] == "171.00 \N{UPWARDS ARROW}"
+    subtitles = [answer["layout"]["title"]["subtitle"]["text"] for answer in (calm, wild)]
+    assert ["arrows: above the initial loss" in text for text in subtitles] == [False, True]
+
+
 def test_many_columns_have_no_numbers_in_them() -> None:
     values = [10.0**-i for i in range(12)]
     answer = drawn(*maps({("a", 0.5): one_seed(values, [2.0 + i for i in range(12)])}))
