@@ -8,7 +8,8 @@ torch.optim a copy of the model, without any; and as its fused kernel.
 Times are of the processor, in one thread. All that is compared takes turns, one update each, with
 cold caches, as a backward pass would leave them: the lowest time counts, and for those with a
 `precondition_frequency` the mean of one whole period after their start. Memory is what an update
-holds at most beyond parameters, gradients and the state before it, in sizes of the largest tensor.
+holds at most in tensors beyond parameters, gradients and the state before it. It is counted in what
+training keeps of the largest parameter of one trial: its value and its state.
 Prints a table, and JSON on the last line.
 """
 
@@ -20,7 +21,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -28,11 +29,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.config import SCALES
+from trainers.effective_lr import split_states
 from trainers.model import param_specs
 from trainers.optimizers import REGISTRY, entry
-from trainers.optimizers.base import Context, Optimizer, ParamRole, State
-from trainers.pieces import update_in_place
+from trainers.optimizers.base import Context, Optimizer, State
 from trainers.stacked import views
+from trainers.updating import ALL, StackOptimizer
 
 DECAY = 1e-3
 COLD = 2**27
@@ -79,48 +81,42 @@ class Stack:
         facts = {"heads": model.heads, "steps": 1000, "tokens_per_batch": 1000}
         values = {n: torch.full((count,), h.default) for n, h in chosen.hyperparameters.items()}
         options = {n: o.default for n, o in chosen.options.items()}
-        self._optimizer: Optimizer = chosen.construct(values, options, facts)
+
+        def construct(members: slice) -> Optimizer:
+            own = {n: value[members] for n, value in values.items()}
+            return chosen.construct(own, options, facts)
+
         shapes = {n: spec.shape for n, spec in specs.items()}
-        self._roles: dict[str, ParamRole | None] = {n: spec.role for n, spec in specs.items()}
-        size = sum(torch.Size(shape).numel() for shape in shapes.values())
-        weights, grad = torch.randn(count, size) * 0.02, torch.randn(count, size)
-        if self._optimizer.elementwise:
-            self._values, self._grads = {"all": weights}, {"all": grad}
-        else:
-            self._values, self._grads = views(weights, shapes), views(grad, shapes)
-        self._states: dict[str, State] = {
-            n: self._optimizer.init(v, self._roles.get(n)) for n, v in self._values.items()
-        }
-        self._rate = torch.full((count,), 1e-3)
-        self._decay = torch.full((count,), DECAY)
-        self._step = 0
-        self.size = size
-        self.largest = 4 * max(torch.Size(shape).numel() for shape in shapes.values())
+        roles = {n: spec.role for n, spec in specs.items()}
+        self.size = sum(torch.Size(shape).numel() for shape in shapes.values())
+        self._weights = torch.randn(count, self.size) * 0.02
+        self._grad = torch.randn(count, self.size)
+        self._optimizer = StackOptimizer(construct, shapes, roles, self._weights)
+        rate, decay = torch.full((count,), 1e-3), torch.full((count,), DECAY)
+        self._context = Context(0, rate, rate, decay, None, {})
+        self.unit = max(
+            sum(t[0].nbytes for t in (value, *self._states(shapes)[n].values()))
+            for n, value in views(self._weights, shapes).items()
+        )
+
+    def _states(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, State]:
+        """What the optimizer keeps of each parameter."""
+        states = self._optimizer.states
+        return split_states(states, ALL, shapes) if self._optimizer.rule.elementwise else states
 
     def tensors_of_states(self) -> Iterator[Tensor]:
         """What an update may replace by new tensors."""
-        for state in self._states.values():
+        for state in self._optimizer.states.values():
             yield from state.values()
 
     def skip(self, steps: int) -> None:
         """Counts steps that are not taken."""
-        self._step += steps
+        self._context = replace(self._context, step=self._context.step + steps)
 
     def update(self) -> None:
         """One step of all members."""
-        self._step += 1
-        prepare = self._optimizer.prepare
-        shared = {} if prepare is None else prepare(self._grads, self._states, self._values)
-        for name, value in self._values.items():
-            role = self._roles.get(name)
-            context = Context(self._step, self._rate, self._rate, self._decay, role, shared)
-            given = self._grads[name], self._states[name], value, context
-            if self._optimizer.elementwise:
-                update = self._optimizer.update
-                self._states[name] = update_in_place(update, *given, admit=lambda delta: delta)
-            else:
-                delta, self._states[name] = self._optimizer.update(*given)
-                value.add_(delta)
+        self.skip(1)
+        self._optimizer.update(self._weights, self._grad, self._context, None)
 
 
 def step_of(peer: Peer, scale: str, **how: Any) -> Callable[[], Any]:
@@ -214,10 +210,12 @@ def measure(name: str, scale: str, repeats: int) -> dict[str, Any]:
     for key in ("peer", "undecayed", "fused"):
         if f"{key}_ms" in row:
             row[f"ratio_{key}"] = row["ms"] / row[f"{key}_ms"]
-    with Live(alone.tensors_of_states()) as live:
-        for _ in range(1 if period is None else period.default):
-            alone.update()
-    row["peak_bytes"], row["largest_tensor_bytes"] = live.peak, alone.largest
+    for key, stack in (("peak_bytes", alone), ("peak_bytes_8", stacked)):
+        with Live(stack.tensors_of_states()) as live:
+            for _ in range(1 if period is None else period.default):
+                stack.update()
+        row[key] = live.peak
+    row["largest_parameter_bytes"] = alone.unit
     return row
 
 
@@ -236,8 +234,9 @@ def _by_peer(name: str, scale: str) -> dict[str, Callable[[], Any]]:
 
 def show(row: Mapping[str, Any]) -> str:
     """One line of the table."""
-    extra = row["peak_bytes"] / row["largest_tensor_bytes"]
-    ours = f"{row['ms']:9.1f} {row['ms_8']:9.1f} {row['ratio_8']:6.2f} {extra:7.1f}"
+    unit = row["largest_parameter_bytes"]
+    extra = f"{row['peak_bytes'] / unit:6.2f} {row['peak_bytes_8'] / unit:6.2f}"
+    ours = f"{row['ms']:9.1f} {row['ms_8']:9.1f} {row['ratio_8']:6.2f} {extra}"
     if "peer_ms" not in row:
         return f"{row['optimizer']:>20} {ours}"
     ratios = " ".join(
@@ -259,7 +258,7 @@ def main() -> None:
     torch.set_flush_denormal(True)  # As in the loop.
     print(f"torch {torch.__version__}, scale {chosen.scale}, one thread, processor time")
     print(
-        f"{'optimizer':>20} {'K=1 ms':>9} {'K=8 ms':>9} {'8/1':>6} {'extra':>7}   "
+        f"{'optimizer':>20} {'K=1 ms':>9} {'K=8 ms':>9} {'8/1':>6} {'extra':>6} {'at 8':>6}   "
         "      peer       ms     ratio  no decay     fused"
     )
     rows = []

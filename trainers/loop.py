@@ -18,7 +18,7 @@ from trainers.fused import fused
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import init_params, param_roles
 from trainers.network import Labels, Network
-from trainers.optimizers.base import Context
+from trainers.optimizers.base import Context, Optimizer
 from trainers.passes import Passes, automatic
 from trainers.programs import programs_for
 from trainers.read_ahead import Batch, ReadAhead
@@ -77,9 +77,9 @@ class StackRun:
         )
 
         self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
-        rule, roles = build(config, self._hyperparameters), param_roles(config.model)
-        rule = fused(rule) if programs.compiled else rule
-        self._optimizer = StackOptimizer(rule, self._network.shapes, roles, self._flat)
+        self._optimizer = StackOptimizer(
+            self._rule, self._network.shapes, param_roles(config.model), self._flat
+        )
         at_once = micro_batch or automatic(config, len(configs), self._device)
         self._passes = Passes(self._network, min(at_once, config.batch_size))
         self._records = Records(len(configs), config.steps)
@@ -192,6 +192,11 @@ class StackRun:
         kinds = self._records.tensors()
         self._records.restore({kind: tensors[f"records/{kind}"] for kind in kinds})
         self._pending = []
+
+    def _rule(self, members: slice) -> Optimizer:
+        values = {name: value[members] for name, value in self._hyperparameters.items()}
+        rule = build(self._config, values)
+        return fused(rule) if self._network.programs.compiled else rule
 
     def _identity(self) -> list[str]:
         """A hash of each configuration and of what its numbers depend on besides, in order."""

@@ -21,22 +21,27 @@ PIECE = 2**17
 """Numbers in a piece: half a megabyte. Like the next one a multiple of any vector register."""
 FIRST = 2**12
 """Numbers of each trial in the first piece: few, as recording keeps all that is made of them."""
+AT_ONCE = 4 * PIECE
+"""Numbers in a tensor that is not worth cutting."""
+
+Admit = Callable[[Tensor], Tensor]
+"""What may happen to the parameters of what an update would do, each element by itself."""
+
+
+def at_once(value: Tensor) -> bool:
+    """Whether a tensor is updated as a whole."""
+    return value.numel() <= AT_ONCE or value.device.type != "cpu"
 
 
 def update_in_place(
-    update: Update,
-    grad: Tensor,
-    state: State,
-    value: Tensor,
-    context: Context,
-    admit: Callable[[Tensor], Tensor],
+    update: Update, grad: Tensor, state: State, value: Tensor, context: Context, admit: Admit
 ) -> State:
     """Adds to `value` what `admit` lets through of the update, and returns the next state.
 
-    `update` and `admit` treat each element by itself; all tensors are `(K, P)`. The state's
-    tensors of that shape are changed in place where there is more than one piece.
+    `update` treats each element by itself and all tensors are `(K, P)` where there is more than
+    one piece; the state's tensors of that shape are then changed in place.
     """
-    if value.numel() <= 4 * PIECE or value.device.type != "cpu":
+    if at_once(value):
         delta, state = update(grad, state, value, context)
         value.add_(admit(delta))
         return state

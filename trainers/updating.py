@@ -3,7 +3,7 @@
 `K` trials, `P` parameters of a model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,8 @@ from torch import Tensor
 from trainers.effective_lr import quantiles_by_role, split_states
 from trainers.model import Params
 from trainers.optimizers.base import Context, Optimizer, ParamRole, State
-from trainers.pieces import update_in_place
+from trainers.parts import groups, stretches, update_by_parts
+from trainers.pieces import at_once, update_in_place
 from trainers.stacked import clip_factors, concatenate, norms, views
 
 ALL = "all"
@@ -24,22 +25,25 @@ class StackOptimizer:
     """A rule in front of the parameters of K models, with its states of each of them.
 
     It is made for the parameters `(K, P)` at the start, and changes those that it is given in
-    place: in each member's order of `shapes`.
+    place: in each member's order of `shapes`. `construct` makes the rule of some of the members.
     """
 
     def __init__(
         self,
-        rule: Optimizer,
+        construct: Callable[[slice], Optimizer],
         shapes: Mapping[str, tuple[int, ...]],
         roles: Mapping[str, ParamRole],
         flat_KP: Tensor,
     ) -> None:
-        self.rule = rule
+        self.rule = rule = construct(slice(None))
+        self._construct = construct
+        self._parts: dict[tuple[int, int, ParamRole], tuple[Optimizer, ...]] = {}
         self._shapes = shapes
         self._roles = roles
         self._contexts: dict[ParamRole | None, Context] = {}
         self.states: dict[str, State] = {
-            name: rule.init(value, roles.get(name)) for name, value in self._units(flat_KP).items()
+            name: _own(rule.init(value, roles.get(name)))
+            for name, value in self._units(flat_KP).items()
         }
 
     def update(
@@ -48,15 +52,33 @@ class StackOptimizer:
         """One step of all members but the frozen ones; `context` is of no role, nothing shared."""
         grads, values = self._units(grad_KP), self._units(flat_KP)
         self._contexts = self._by_role(context, grads, values)
-        admit = partial(_without, frozen_K=frozen_K)
         for name, value in values.items():
-            own = self._contexts[self._roles.get(name)]
-            given = grads[name], self.states[name], value, own
-            if self.rule.elementwise:
+            given = grads[name], self.states[name], value, self._contexts[self._roles.get(name)]
+            if self.rule.elementwise or at_once(value):
+                admit = partial(_without, frozen_K=frozen_K)
                 self.states[name] = update_in_place(self.rule.update, *given, admit)
             else:
-                delta, self.states[name] = self.rule.update(*given)
-                value.add_(admit(delta))
+                for rows in groups(value):
+                    self._update_some(rows, *given, frozen_K)
+
+    def _update_some(
+        self,
+        rows: slice,
+        grad: Tensor,
+        state: State,
+        value: Tensor,
+        context: Context,
+        frozen_K: Tensor | None,
+    ) -> None:
+        """The update of one tensor `(K, …)` for some of the trials."""
+        assert context.role is not None, "a tensor of its own has a role"
+        key = (rows.start, rows.stop, context.role)
+        if key not in self._parts:
+            self._parts[key] = stretches(self._construct(rows), context.role)
+        own = {name: tensor[rows] for name, tensor in state.items()}
+        admit = partial(_without, frozen_K=None if frozen_K is None else frozen_K[rows])
+        given = grad[rows], own, value[rows], _of(rows, context)
+        update_by_parts(self._parts[key], *given, admit)
 
     def looks_again(self, step: int) -> bool:
         """Whether the rule takes a second look at the loss after this step: see `Curvature`."""
@@ -128,6 +150,20 @@ def clip(grad_KP: Tensor, limit_K: Tensor) -> Tensor:
     norm_K = norms(grad_KP)
     grad_KP.mul_(clip_factors(norm_K, limit_K)[:, None])
     return norm_K
+
+
+def _own(state: State) -> State:
+    """The state in memory that nothing else lies in, as it is written over."""
+    return {
+        key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()
+    }
+
+
+def _of(rows: slice, context: Context) -> Context:
+    """What the updates of some trials may know."""
+    rates = context.lr[rows], context.peak_lr[rows], context.decay[rows]
+    shared = {name: tensor[rows] for name, tensor in context.shared.items()}
+    return Context(context.step, *rates, context.role, shared)
 
 
 def _without(delta: Tensor, frozen_K: Tensor | None) -> Tensor:

@@ -20,7 +20,13 @@ from trainers.optimizers.base import (
     chain,
     per_trial,
 )
-from trainers.optimizers.transforms import adaptive_lr, average, descend
+from trainers.optimizers.transforms import (
+    adaptive_lr,
+    average,
+    descend,
+    no_state,
+    running_average,
+)
 
 NeuronOnly = Annotated[bool, Option(help="whether a second average per output is all there is")]
 
@@ -67,13 +73,33 @@ def scale_by_factors(
     momentum: PerTrial, beta2: PerTrial, eps: PerTrial, *, neuron_only: bool = False
 ) -> Optimizer:
     """Adafactor*'s direction."""
+    factors = average_factors(beta2, eps, neuron_only=neuron_only)
+    return chain(factors, running_average(momentum), over_root(momentum, beta2, eps))
+
+
+def average_factors(beta2: PerTrial, eps: PerTrial, *, neuron_only: bool) -> Optimizer:
+    """The gradient as it is; the factors of averaged squares are kept."""
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        m = torch.zeros_like(value)
         if role is ParamRole.NORM:
-            return {"m": m, "v": torch.zeros_like(value[:, :1])}
+            return {"v": torch.zeros_like(value[:, :1])}
         kept = _kept(role, neuron_only=neuron_only)
-        return {"m": m} | {name: torch.zeros_like(value.select(AXES[name], 0)) for name in kept}
+        return {name: torch.zeros_like(value.select(AXES[name], 0)) for name in kept}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value, context
+        return grad, state | _averages(grad.square(), state, beta2)
+
+    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
+        del value
+        v = _block_means(state, context.role)
+        return adaptive_lr(v / per_trial(1 - beta2**context.step, v), eps, context)
+
+    return Optimizer(init, update, effective_lr=effective_lr)
+
+
+def over_root(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
+    """The average that comes in over the root of V, both corrected."""
 
     @lru_cache(maxsize=1)
     def corrections(step: int) -> tuple[PerTrial, PerTrial]:
@@ -82,18 +108,10 @@ def scale_by_factors(
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         factor, corrected_eps = corrections(context.step)
-        m = average(state["m"], grad, momentum)
-        moments = _averages(grad.square(), state, beta2)
-        denominator = _root(moments).add_(per_trial(corrected_eps, value))
-        direction = m * per_trial(factor, value)
-        return direction.div_(denominator), state | {"m": m, **moments}
+        denominator = _root(state).add_(per_trial(corrected_eps, value))
+        return (grad * per_trial(factor, value)).div_(denominator), state
 
-    def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
-        del value
-        v = _block_means(state, context.role)
-        return adaptive_lr(v / per_trial(1 - beta2**context.step, v), eps, context)
-
-    return Optimizer(init, update, effective_lr=effective_lr)
+    return Optimizer(no_state, update)
 
 
 def _kept(role: ParamRole | None, *, neuron_only: bool) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def clip_and_scale(threshold: PerTrial, min_scale: PerTrial) -> Optimizer:
         del context
         clip = (root_mean_square(grad) / per_trial(threshold, value)).clamp(min=1.0)
         scale = torch.maximum(root_mean_square(value), per_trial(min_scale, value))
-        return grad / clip * scale, state | {"factor": (scale / clip).flatten(1)}
+        return (grad / clip).mul_(scale), state | {"factor": (scale / clip).flatten(1)}
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         del value

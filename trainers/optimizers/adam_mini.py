@@ -14,6 +14,7 @@ from trainers.optimizers.base import (
     State,
     chain,
     partition,
+    parts_of,
 )
 from trainers.optimizers.blocks import MeanSquare, scale_by_blocks, whole
 from trainers.optimizers.transforms import descend, descend_undecayed
@@ -70,7 +71,12 @@ def by_head(optimizer: Optimizer, heads: int) -> Optimizer:
         direction, state = optimizer.update(split(grad), state, split(value), context)
         return direction.flatten(2), state
 
-    return replace(optimizer, init=init, update=update)
+    def parts(role: ParamRole | None) -> tuple[Optimizer, ...]:
+        own = parts_of(optimizer, role)
+        return tuple(part if part.elementwise else by_head(part, heads) for part in own)
+
+    own_parts = None if optimizer.parts is None else parts
+    return replace(optimizer, init=init, update=update, parts=own_parts)
 
 
 def _per_output(grad: Tensor, role: ParamRole | None) -> Tensor:

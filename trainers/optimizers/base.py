@@ -80,7 +80,7 @@ class Update(Protocol):
     """What to add to the parameter, in its shape and type, and the next state.
 
     Pure: no argument is changed, and a state that is returned may share no memory with the
-    gradient.
+    gradient. Names, shapes and types of a state stay what `init` made them.
     """
 
     def __call__(
@@ -147,6 +147,8 @@ class Optimizer:
     curvature: Curvature | None = None
     effective_lr: EffectiveLr | None = None
     shares: Shares | None = None
+    parts: Callable[[ParamRole | None], "tuple[Optimizer, ...]"] | None = None
+    """Of a parameter's `update`, where it is that of several, one after the other."""
 
 
 def chain(*parts: Optimizer) -> Optimizer:
@@ -177,7 +179,13 @@ def chain(*parts: Optimizer) -> Optimizer:
         curvature=_only([part.curvature for part in parts]),
         effective_lr=_only([part.effective_lr for part in parts]),
         shares=_only([part.shares for part in parts]),
+        parts=lambda role: tuple(own for part in parts for own in parts_of(part, role)),
     )
+
+
+def parts_of(optimizer: Optimizer, role: ParamRole | None) -> tuple[Optimizer, ...]:
+    """The optimizers that one consists of for a parameter of that role: itself, if of no others."""
+    return (optimizer,) if optimizer.parts is None else optimizer.parts(role)
 
 
 Piece = TypeVar("Piece")
@@ -217,7 +225,12 @@ def partition(by_role: Mapping[ParamRole, Optimizer]) -> Optimizer:
         return context.lr[:, None] if own is None else own(state, value, context)
 
     adaptive = any(optimizer.effective_lr for optimizer in by_role.values())
-    return Optimizer(init, update, effective_lr=effective_lr if adaptive else None)
+    return Optimizer(
+        init,
+        update,
+        effective_lr=effective_lr if adaptive else None,
+        parts=lambda role: parts_of(choose(role), role),
+    )
 
 
 def per_trial(x: PerTrial, like: Tensor) -> Tensor:

@@ -55,22 +55,39 @@ def cautious_adamw(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-
 
 def scale_by_cautious_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
     """Adam's direction where the gradient agrees with it. Its state does not know of that."""
+    return chain(average_squares(beta2), mask_and_divide(momentum, beta2, eps))
+
+
+def average_squares(beta2: PerTrial) -> Optimizer:
+    """The gradient as it is; the running average of its squares is kept."""
 
     def init(value: Tensor, role: ParamRole | None) -> State:
         del role
-        m, v = torch.zeros_like(value), torch.zeros_like(value)
-        return {"m": m, "v": v, "agreement": value.new_zeros(len(value), 1)}
+        return {"v": torch.zeros_like(value)}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value, context
+        return grad, state | {"v": average(state["v"], grad.square(), beta2)}
+
+    return Optimizer(init, update, elementwise=True)
+
+
+def mask_and_divide(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
+    """The average of gradients over the root of v, where the newest gradient agrees with it."""
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        del role
+        return {"m": torch.zeros_like(value), "agreement": value.new_zeros(len(value), 1)}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del value
-        m = average(state["m"], grad, momentum)
-        v = average(state["v"], grad.square(), beta2)
+        m, v = average(state["m"], grad, momentum), state["v"]
         agrees = (m * grad > 0).to(m.dtype)
         agreement = share_of(agrees)
         share = agreement.clamp(min=LEAST_SHARE)
         factor = (1 - beta2**context.step) ** 0.5 / (1 - momentum**context.step)
         direction = agrees.mul_(m).mul_(per_trial(factor, m) / share)
-        new = {"m": m, "v": v, "agreement": agreement.flatten(1)}
+        new = state | {"m": m, "agreement": agreement.flatten(1)}
         return direction.div_(v.sqrt().add_(per_trial(eps, v))), new
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:

@@ -47,10 +47,14 @@ def sign_where_agreed(momentum: PerTrial, beta2: PerTrial) -> Optimizer:
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del context
-        u = average(state["m"], grad, momentum)
-        agrees = (u * grad > 0).to(u.dtype)
-        agreement = share_of(agrees)
+        direction, agreement = _agreed(average(state["m"], grad, momentum), grad)
         new = {"m": average(state["m"], grad, beta2), "agreement": agreement.flatten(1)}
-        return sign(u).mul_(agrees).div_(agreement + 1 / value[0].numel()), new
+        return direction.div_(agreement + 1 / value[0].numel()), new
 
     return Optimizer(init, update, shares=agreement_shares)
+
+
+def _agreed(u: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """The sign of u where the gradient has it, and the share of elements where it has."""
+    agrees = (u * grad > 0).to(u.dtype)
+    return sign(u).mul_(agrees), share_of(agrees)

@@ -21,8 +21,7 @@ from trainers.optimizers.base import (
     per_trial,
 )
 from trainers.optimizers.blocks import per_logit, scale_by_blocks
-from trainers.optimizers.sgd_ema import running_average
-from trainers.optimizers.transforms import at_own_lr, descend
+from trainers.optimizers.transforms import at_own_lr, descend, running_average
 
 LastLayerLr = Annotated[
     PerTrial,

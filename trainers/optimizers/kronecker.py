@@ -7,9 +7,17 @@ import torch
 from torch import Tensor
 
 from trainers.config import Hyperparameter, Option
-from trainers.optimizers.base import Context, Optimizer, ParamRole, PerTrial, State, per_trial
+from trainers.optimizers.base import (
+    Context,
+    Optimizer,
+    ParamRole,
+    PerTrial,
+    State,
+    chain,
+    per_trial,
+)
 from trainers.optimizers.matrix import add_gram, inverse_root
-from trainers.optimizers.transforms import adaptive_lr, average, block_means
+from trainers.optimizers.transforms import adaptive_lr, block_means, no_state, running_average
 
 FactorBeta = Annotated[
     PerTrial,
@@ -58,41 +66,76 @@ def scale_by_roots(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Ro
     Where no side has a preconditioner, as in norms, it is the average over the root of averaged
     squares: the same rule for a diagonal, `p = 1 / 2`.
     """
+    sides = [
+        part
+        for side in SIDES
+        for part in (sum_grams(side, beta2, roots), take_roots(side, beta2, eps, roots))
+    ]
+    squares, average = sum_squares(beta2, roots), running_average(momentum)
+    return chain(*sides, squares, average, precondition(momentum, beta2, eps, roots))
+
+
+def sum_grams(side: str, beta2: PerTrial, roots: Roots) -> Optimizer:
+    """The gradient as it is; one of its preconditioners is kept."""
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        sides = roots.sides(value, role)
-        squares = {"v": torch.zeros_like(value)} if roots.graft or not sides else {}
-        state = {"m": torch.zeros_like(value), **squares}
-        for side in sides:
-            size = value.shape[1 + SIDES.index(side)]
-            state[side] = value.new_zeros(len(value), size, size)
-            state[f"{side}_root"] = torch.zeros_like(state[side])
-        return state
+        return {side: _square(side, value)} if side in roots.sides(value, role) else {}
 
-    def factors(grad: Tensor, state: State, sides: tuple[str, ...], step: int) -> State:
-        new: State = {}
-        for side in sides:
-            gram = add_gram(state[side], grad, side, beta2, newest_weight(beta2))
-            if roots.due(step):
-                mean = gram / per_trial(total_weight(beta2, step), gram)
-                damping = per_trial(eps, gram[:, 0])
-                root = inverse_root(mean, damping, roots.exponent / len(sides))
-            else:
-                root = state[f"{side}_root"]
-            new |= {side: gram, f"{side}_root": root}
-        return new
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value, context
+        if side not in state:
+            return grad, state
+        return grad, state | {side: add_gram(state[side], grad, side, beta2, newest_weight(beta2))}
+
+    return Optimizer(init, update)
+
+
+def take_roots(side: str, beta2: PerTrial, eps: PerTrial, roots: Roots) -> Optimizer:
+    """The gradient as it is; the root of that preconditioner is kept."""
+    name = f"{side}_root"
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        return {name: _square(side, value)} if side in roots.sides(value, role) else {}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        if name not in state or not roots.due(context.step):
+            return grad, state
+        gram, sides = state[side], roots.sides(value, context.role)
+        total = per_trial(total_weight(beta2, context.step), gram)
+        damping = per_trial(eps, gram[:, 0])
+        root = inverse_root(gram / total, damping, roots.exponent / len(sides))
+        return grad, state | {name: root}
+
+    return Optimizer(init, update)
+
+
+def sum_squares(beta2: PerTrial, roots: Roots) -> Optimizer:
+    """The gradient as it is; its squares are kept where steps are grafted, or there is no side."""
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        kept = roots.graft or not roots.sides(value, role)
+        return {"v": torch.zeros_like(value)} if kept else {}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value, context
+        if "v" not in state:
+            return grad, state
+        return grad, state | {"v": accumulate(state["v"], grad.square(), beta2)}
+
+    return Optimizer(init, update, elementwise=True)
+
+
+def precondition(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Roots) -> Optimizer:
+    """The average that comes in, corrected, between the roots of both sides."""
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         step, sides = context.step, roots.sides(value, context.role)
-        m = average(state["m"], grad, momentum)
-        m_hat = m / per_trial(1 - momentum**step, m)
-        new = {"m": m} | factors(grad, state, sides, step)
-        direction = _preconditioned(m_hat, new)
-        if "v" in state:
-            new["v"] = accumulate(state["v"], grad.square(), beta2)
-            along_diagonal = m_hat.div_(_diagonal(new["v"], beta2, eps, step))
-            direction = _as_long_as(along_diagonal, direction) if sides else along_diagonal
-        return direction, state | new
+        m_hat = grad / per_trial(1 - momentum**step, grad)
+        direction = _preconditioned(m_hat, state)
+        if "v" not in state:
+            return direction, state
+        along_diagonal = m_hat.div_(_diagonal(state["v"], beta2, eps, step))
+        return (_as_long_as(along_diagonal, direction) if sides else along_diagonal), state
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         del value
@@ -101,7 +144,13 @@ def scale_by_roots(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Ro
         v = block_means(state["v"], context.role)
         return adaptive_lr(_diagonal(v, beta2, eps, context.step).square(), 0.0, context)
 
-    return Optimizer(init, update, effective_lr=effective_lr)
+    return Optimizer(no_state, update, effective_lr=effective_lr)
+
+
+def _square(side: str, value: Tensor) -> Tensor:
+    """A matrix of zeros that a side of the parameter can be multiplied with."""
+    size = value.shape[1 + SIDES.index(side)]
+    return value.new_zeros(len(value), size, size)
 
 
 def accumulate(old: Tensor, new: Tensor, beta: PerTrial) -> Tensor:

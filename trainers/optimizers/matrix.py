@@ -25,7 +25,8 @@ def inverse_root(matrix: Tensor, damping: Tensor, exponent: float) -> Tensor:
     zero and stays zero, as in a pseudo-inverse: otherwise noise would be blown up the most.
     """
     values, vectors = guarded(torch.linalg.eigh, matrix)
-    noise = values[:, -1:] * (matrix.shape[-1] * torch.finfo(matrix.dtype).eps)
+    del matrix  # As large as all that follows.
+    noise = values[:, -1:] * (values.shape[-1] * torch.finfo(values.dtype).eps)
     damped = values + damping
     powers = torch.where(damped > noise, damped.clamp(min=0) ** -exponent, 0.0)
     return (vectors * powers[:, None]) @ vectors.mT
@@ -61,8 +62,9 @@ def newton_schulz(matrix: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = NEWTON_SCHULZ
     tall = matrix.shape[1] > matrix.shape[2]
-    x = matrix.mT if tall else matrix
-    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    matrix = matrix.mT if tall else matrix
+    x: Tensor = matrix / (torch.linalg.matrix_norm(matrix, keepdim=True) + 1e-7)
+    del matrix  # As large as the result.
     for _ in range(steps):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
@@ -72,8 +74,7 @@ def newton_schulz(matrix: Tensor, steps: int = 5) -> Tensor:
 def guarded(decompose: Callable[[Tensor], Parts], matrix: Tensor) -> Parts:
     """The decomposition with NaN for members that have none; without raising for the stack."""
     sound = matrix.isfinite().flatten(1).all(1)[:, None, None]
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    safe = torch.where(sound, matrix, identity)
+    safe = matrix.masked_fill(~sound, 0.0)
     try:
         parts = decompose(safe)
     except LinAlgError:

@@ -96,6 +96,7 @@ def scale_by_distance(
         s = torch.addcmul(state["s"] * per_trial(memory, grad), scaled, per_trial(weight, grad))
         new = {"m": m, "v": v, "s": s, "d": d.clone(), "r": memory * state["r"] + weight * towards}
         new["length"] = s.abs().flatten(1).sum(1).double()
+        del scaled  # As large as the parameter, and so is all that the direction takes.
         direction = (m * per_trial(d, grad)).div_(v.sqrt().add_(per_trial(d * eps, grad)))
         return direction, state | new
 

@@ -1,18 +1,11 @@
 """SGD along the running average of gradients."""
 
-import torch
-from torch import Tensor
-
 from trainers.optimizers.base import (
-    Context,
     Momentum,
     Optimizer,
-    ParamRole,
-    PerTrial,
-    State,
     chain,
 )
-from trainers.optimizers.transforms import average, descend
+from trainers.optimizers.transforms import descend, running_average
 
 
 def sgd_ema(momentum: Momentum = 0.98) -> Optimizer:
@@ -34,18 +27,3 @@ def sgd_ema(momentum: Momentum = 0.98) -> Optimizer:
         with heavy-ball SGD.
     """
     return chain(running_average(momentum), descend())
-
-
-def running_average(momentum: PerTrial) -> Optimizer:
-    """The running average of gradients."""
-
-    def init(value: Tensor, role: ParamRole | None) -> State:
-        del role
-        return {"m": torch.zeros_like(value)}
-
-    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
-        del value, context
-        m = average(state["m"], grad, momentum)
-        return m, state | {"m": m}
-
-    return Optimizer(init, update, elementwise=True)

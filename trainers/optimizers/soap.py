@@ -1,5 +1,6 @@
 """Adam in the eigenbasis of Shampoo's preconditioner."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -19,10 +20,12 @@ from trainers.optimizers.base import (
     per_trial,
 )
 from trainers.optimizers.matrix import add_gram, eigenbasis, orthonormal
-from trainers.optimizers.transforms import adaptive_lr, average
+from trainers.optimizers.transforms import adaptive_lr, average, no_state
 
 Frequency = Annotated[int, Option(low=1, help="steps between two updates of the eigenbases")]
 MaxDim = Annotated[int, Option(low=1, help="sides longer than this are not rotated")]
+
+Rotation = Callable[[Tensor, State, tuple[str, ...]], Tensor]
 
 SIDES = ("left", "right")
 
@@ -73,29 +76,44 @@ def scale_by_soap(
     momentum: PerTrial, beta2: PerTrial, eps: PerTrial, *, frequency: int, limit: int
 ) -> Optimizer:
     """SOAP's direction; zero on the first call."""
+    grams = (average_gram(side, beta2, limit) for side in SIDES)
+    turns = (turn_basis(side, frequency, limit) for side in SIDES)
+    back, forth = (rotate_average(frequency, limit, way) for way in (_rotate_back, _rotate))
+    return chain(*grams, adam_in_basis(momentum, beta2, eps, limit), back, *turns, forth)
+
+
+def average_gram(side: str, beta2: PerTrial, limit: int) -> Optimizer:
+    """The gradient as it is; L or R is kept."""
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        state = {"m": torch.zeros_like(value), "v": torch.zeros_like(value)}
-        for side in _rotated(value, role, limit):
-            size = value.shape[1 + SIDES.index(side)]
-            state[side] = torch.zeros_like(value[:, :1, :1]).repeat(1, size, size)
-            state[f"{side}_basis"] = torch.zeros_like(state[side])
-        return state
+        return {side: _square(side, value)} if side in _rotated(value, role, limit) else {}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value, context
+        if side not in state:
+            return grad, state
+        return grad, state | {side: add_gram(state[side], grad, side, beta2, 1 - beta2)}
+
+    return Optimizer(init, update)
+
+
+def adam_in_basis(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, limit: int) -> Optimizer:
+    """Adam's direction of the rotated gradient, rotated back; zero on the first call."""
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        del role
+        return {"m": torch.zeros_like(value), "v": torch.zeros_like(value)}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         step, sides = context.step - 1, _rotated(value, context.role, limit)
-        grams = {side: add_gram(state[side], grad, side, beta2, 1 - beta2) for side in sides}
         if step == 0:
-            bases = {f"{side}_basis": eigenbasis(gram) for side, gram in grams.items()}
-            return torch.zeros_like(value), state | grams | bases
+            return torch.zeros_like(value), state
         rotated = _rotate(grad, state, sides)
         m = average(state["m"], rotated, momentum)
         v = average(state["v"], rotated.square_(), beta2)
         correction = (1 - beta2**step) ** 0.5 / (1 - momentum**step)
         scaled = (m / v.sqrt().add_(per_trial(eps, v))).mul_(per_trial(correction, v))
-        direction = _rotate_back(scaled, state, sides)
-        new = state | grams | {"m": m, "v": v}
-        return direction, _turn(new, sides) if step % frequency == 0 else new
+        return _rotate_back(scaled, state, sides), state | {"m": m, "v": v}
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         del value
@@ -106,12 +124,43 @@ def scale_by_soap(
     return Optimizer(init, update, effective_lr=effective_lr)
 
 
-def descend_then_decay() -> Optimizer:
-    """The step along what comes in, then the decay of what it led to; neither on the first call."""
+def rotate_average(frequency: int, limit: int, way: Rotation) -> Optimizer:
+    """What comes in as it is; M is rotated that way when the bases are turned."""
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        sides = _rotated(value, context.role, limit)
+        if not sides or not _due(context.step, frequency):
+            return grad, state
+        return grad, state | {"m": way(state["m"], state, sides)}
+
+    return Optimizer(no_state, update)
+
+
+def turn_basis(side: str, frequency: int, limit: int) -> Optimizer:
+    """What comes in as it is; a basis is kept, with V in its order."""
+    name, axis = f"{side}_basis", 1 + SIDES.index(side)
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        del value, role
-        return {}
+        return {name: _square(side, value)} if side in _rotated(value, role, limit) else {}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value
+        if name not in state:
+            return grad, state
+        if context.step == 1:
+            return grad, state | {name: eigenbasis(state[side])}
+        if not _due(context.step, frequency):
+            return grad, state
+        basis, order = _turned(state[side], state[name])
+        v = state["v"]
+        along = order[:, :, None] if axis == 1 else order[:, None]
+        return grad, state | {name: basis, "v": v.gather(axis, along.expand_as(v))}
+
+    return Optimizer(init, update)
+
+
+def descend_then_decay() -> Optimizer:
+    """The step along what comes in, then the decay of what it led to; neither on the first call."""
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         if context.step == 1:
@@ -120,7 +169,7 @@ def descend_then_decay() -> Optimizer:
         decay = per_trial(-context.lr * context.decay, value)
         return torch.addcmul(delta, value + delta, decay), state
 
-    return Optimizer(init, update)
+    return Optimizer(no_state, update, elementwise=True)
 
 
 def _rotated(value: Tensor, role: ParamRole | None, limit: int) -> tuple[str, ...]:
@@ -146,17 +195,20 @@ def _rotate_back(x: Tensor, bases: State, sides: tuple[str, ...]) -> Tensor:
     return x @ bases["right_basis"].mT if "right" in sides else x
 
 
-def _turn(state: State, sides: tuple[str, ...]) -> State:
-    """One power iteration of every basis; what is kept rotated follows."""
-    plain = _rotate_back(state["m"], state, sides)
-    v, bases = state["v"], {}
-    for axis, side in enumerate(SIDES, 1):
-        if side not in sides:
-            continue
-        gram, basis = state[side], state[f"{side}_basis"]
-        turned = gram @ basis
-        order = (turned * basis).sum(1).argsort(dim=1, descending=True)
-        turned = turned.gather(2, order[:, None].expand_as(turned))
-        bases[f"{side}_basis"] = orthonormal(turned)
-        v = v.gather(axis, (order[:, :, None] if axis == 1 else order[:, None]).expand_as(v))
-    return state | bases | {"m": _rotate(plain, bases, sides), "v": v}
+def _turned(gram: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """One power iteration of a basis, and the order of its columns before that."""
+    turned = gram @ basis
+    order = (turned * basis).sum(1).argsort(dim=1, descending=True)
+    turned = turned.gather(2, order[:, None].expand_as(turned))
+    return orthonormal(turned), order
+
+
+def _due(step: int, frequency: int) -> bool:
+    """Whether the bases are turned at this step."""
+    return step > 1 and (step - 1) % frequency == 0
+
+
+def _square(side: str, value: Tensor) -> Tensor:
+    """A matrix of zeros that a side of the parameter can be multiplied with."""
+    size = value.shape[1 + SIDES.index(side)]
+    return value.new_zeros(len(value), size, size)

@@ -1,14 +1,39 @@
 """Parts that optimizers share: running averages and the step itself."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from trainers.optimizers.base import Context, Optimizer, ParamRole, PerTrial, State, per_trial
+from trainers.optimizers.base import (
+    Context,
+    Optimizer,
+    ParamRole,
+    PerTrial,
+    State,
+    chain,
+    per_trial,
+)
 
 
 def average(old: Tensor, new: Tensor, beta: PerTrial) -> Tensor:
     """`beta * old + (1 - beta) * new` as a new tensor."""
     return torch.lerp(old, new, per_trial(1 - beta, old))
+
+
+def running_average(momentum: PerTrial) -> Optimizer:
+    """The running average of gradients."""
+
+    def init(value: Tensor, role: ParamRole | None) -> State:
+        del role
+        return {"m": torch.zeros_like(value)}
+
+    def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
+        del value, context
+        m = average(state["m"], grad, momentum)
+        return m, state | {"m": m}
+
+    return Optimizer(init, update, elementwise=True)
 
 
 def sign(x: Tensor) -> Tensor:
@@ -17,6 +42,12 @@ def sign(x: Tensor) -> Tensor:
     `torch.sign` has 0 for NaN: a trial whose gradients are none would stand still and seem to end.
     """
     return x.sign().add_(x, alpha=0.0)
+
+
+def no_state(value: Tensor, role: ParamRole | None) -> State:
+    """The `init` of a part that keeps nothing."""
+    del value, role
+    return {}
 
 
 def block_means(squares: Tensor, role: ParamRole | None) -> Tensor:
@@ -40,15 +71,11 @@ def descend() -> Optimizer:
     Equal to shrinking the value by `1 - lr * decay` first and then stepping along the gradient.
     """
 
-    def init(value: Tensor, role: ParamRole | None) -> State:
-        del value, role
-        return {}
-
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         decayed = torch.addcmul(grad, value, per_trial(context.decay, value))
         return decayed.mul_(per_trial(-context.lr, value)), state
 
-    return Optimizer(init, update, elementwise=True)
+    return Optimizer(no_state, update, elementwise=True)
 
 
 def scale_by_adam(momentum: PerTrial, beta2: PerTrial, eps: PerTrial) -> Optimizer:
@@ -78,28 +105,24 @@ def at_own_lr(optimizer: Optimizer, lr: PerTrial) -> Optimizer:
     """The direction times `lr / peak_lr`: a step at another learning rate on the same schedule."""
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
-        direction, state = optimizer.update(grad, state, value, context)
-        return direction.mul_(per_trial(lr / context.peak_lr, value)), state
+        return grad * per_trial(lr / context.peak_lr, value), state
 
     def effective_lr(state: State, value: Tensor, context: Context) -> Tensor:
         assert optimizer.effective_lr is not None
         effective = optimizer.effective_lr(state, value, context)
         return effective * per_trial(lr / context.peak_lr, effective)
 
-    return Optimizer(optimizer.init, update, effective_lr=effective_lr)
+    rescaled = chain(optimizer, Optimizer(no_state, update, elementwise=True))
+    return replace(rescaled, effective_lr=effective_lr)
 
 
 def descend_undecayed() -> Optimizer:
     """`-lr * grad`: the scheduled step of a parameter that does not decay, last in a chain."""
 
-    def init(value: Tensor, role: ParamRole | None) -> State:
-        del value, role
-        return {}
-
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         return grad * per_trial(-context.lr, value), state
 
-    return Optimizer(init, update, elementwise=True)
+    return Optimizer(no_state, update, elementwise=True)
 
 
 def share_of(mask: Tensor) -> Tensor:
