@@ -13,6 +13,7 @@ import pandas as pd
 from api.frames import rows
 from api.health import Check
 from api.pages import asked, words
+from api.pages.comparison import ComparisonSection
 from api.pages.contexts import CurveRow, ListRow, RouteRow, SweepPage, TrialPage
 from api.pages.progress import ENDED, Work, progress, time_left_s
 from sweeper.analysis.curves import Curve
@@ -102,6 +103,7 @@ def work(trials: pd.DataFrame) -> list[Work]:
 def sweep_page(
     view: CurvesView,
     *,
+    comparison: ComparisonSection,
     events: Sequence[Event],
     trials: Sequence[Work],
     tolerance: float,
@@ -118,6 +120,7 @@ def sweep_page(
         time_left_s=time_left_s(sweep, trials, datetime.now(UTC)),
         curves=[CurveRow(curve=curve, numbers=numbers) for curve, numbers in pairs],
         heat_maps=view.heat_maps,
+        comparison=comparison,
         events=events[-SHOWN_EVENTS:],
         num_events=len(events),
         newest_event=events[-1].id if events else 0,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.health import Check
+from api.pages.comparison import ComparisonSection
 from api.pages.progress import Progress
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.heatmap import HeatMap
@@ -66,6 +67,7 @@ class SweepPage:
     curves: Sequence[CurveRow]
     heat_maps: Sequence[HeatMap]
     """Of a sweep of two axes."""
+    comparison: ComparisonSection
     events: Sequence[Event]
     """The newest, oldest first."""
     num_events: int

@@ -16,9 +16,12 @@ from api.deps import (
 )
 from api.health import Check, readiness
 from api.pages import build, form
+from api.pages.comparison import WAITING, ComparisonSection, comparison_section
 from api.pages.contexts import ListPage, RoutesPage
+from api.pages.progress import ENDED
 from api.pages.render import page
-from sweeper.service import Service
+from sweeper.comparing import CompareOptions
+from sweeper.service import CurvesView, Service
 from sweeper.storage.records import Event
 from sweeper.trials import SweepState
 from trainers.metrics import SPEEDS
@@ -78,6 +81,7 @@ def sweep(
     return page(
         build.sweep_page(
             view,
+            comparison=_comparison(service, view, tolerance),
             events=_all_events(service, sweep_id),
             # Only a running sweep has a time left to tell.
             trials=build.work(service.store.results.trials(sweep_id)) if running else [],
@@ -105,6 +109,13 @@ def new(service: ServiceDep) -> HTMLResponse:
 def routes(request: Request) -> HTMLResponse:
     """The REST routes."""
     return page(RoutesPage(routes=build.route_rows(request.app.openapi())))
+
+
+def _comparison(service: Service, view: CurvesView, tolerance: float) -> ComparisonSection:
+    """Of a sweep that has ended; until then, why there is none."""
+    if view.sweep.state not in ENDED or not view.curves:
+        return WAITING
+    return comparison_section(service.compare([view.sweep.id], CompareOptions(tolerance=tolerance)))
 
 
 def _all_events(service: Service, sweep_id: str) -> list[Event]:

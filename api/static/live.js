@@ -50,9 +50,11 @@ export function rememberFolds() {
   const open = new Set((new URL(location.href).searchParams.get("open") ?? "").split(",").filter(Boolean));
   for (const fold of document.querySelectorAll("details[id]")) {
     if (open.has(fold.id)) fold.open = true;
-    fold.addEventListener("toggle", () => {
-      if (fold.open) open.add(fold.id); else open.delete(fold.id);
-      remember("open", open.size ? [...open].join(",") : null);
-    });
   }
+  // `toggle` does not bubble, but it is captured: folds that are put in later are heard, too.
+  document.addEventListener("toggle", ({ target: fold }) => {
+    if (!fold.matches("details[id]")) return;
+    if (fold.open) open.add(fold.id); else open.delete(fold.id);
+    remember("open", open.size ? [...open].join(",") : null);
+  }, true);
 }

@@ -185,15 +185,30 @@ def _ends(dot: Dot, y: ValueAxis) -> tuple[float, float]:
     return low, high
 
 
+def _ticks(y: ValueAxis) -> tuple[list[float], list[str]]:
+    """Round numbers where two are seen: best values lie anywhere, those of a grid do not."""
+    low, high = sorted(y.range)
+    places = [
+        digit * 10.0**exponent
+        for exponent in range(math.floor(low), math.ceil(high) + 1)
+        for digit in ((1, 2, 5) if high - low < 3 else (1,))
+        if low <= math.log10(digit) + exponent <= high
+    ]
+    if y.type == "linear" or len(places) < 2:
+        return list(y.tickvals), list(y.ticktext)
+    return places, [style.short(1 - place if y.reversed else place) for place in places]
+
+
 def _lay_out(fig: go.Figure, y: ValueAxis, theme: Theme, options: TransferOptions) -> None:
     look: dict[str, Any] = style.axis_look(theme)
-    fig.update_xaxes(**look, type="log", title_text="parameters without token tables")
+    fig.update_xaxes(**look, type="log", dtick=1, title_text="parameters without token tables")
+    tickvals, ticktext = _ticks(y)
     fig.update_yaxes(
         **look,
         type=y.type,
         range=y.range,
-        tickvals=y.tickvals,
-        ticktext=y.ticktext,
+        tickvals=tickvals,
+        ticktext=ticktext,
         title_text=f"best {y.title}",
     )
     fig.update_layout(

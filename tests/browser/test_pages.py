@@ -40,6 +40,11 @@ def test_a_sweep_from_the_form_to_its_curve(visit: Visit) -> None:
     expect(rows).to_have_count(2)
     expect(rows.nth(0)).to_contain_text("adamw")
     expect(rows.nth(0)).to_contain_text(re.compile(r"\d\.\d{4}"))
+    compared = page.locator('[data-live="comparison"] > .scroll tbody tr')
+    expect(compared).to_have_count(2)
+    expect(compared.nth(0)).to_contain_text("one seed: no verdict")
+    page.locator("#shapes > summary").click()
+    expect(page).to_have_url(re.compile("open=shapes"))
     points = page.locator("#figure .scatterlayer .trace .points path.point")
     expect(points.first).to_be_visible()
     assert points.count() >= 6

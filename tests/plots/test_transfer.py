@@ -54,7 +54,38 @@ def test_intervals_are_bars_and_labels_are_text() -> None:
     assert [trace.mode for trace in drawn.data] == ["lines", "markers", "markers"]
     bars = drawn.data[1].error_y
     assert all(up > 0 and down > 0 for up, down in zip(bars.array, bars.arrayminus, strict=True))
+    assert list(drawn.layout.yaxis.ticktext) == ["5e-3", "0.01"]
     assert drawn.layout.xaxis.type == drawn.layout.yaxis.type == "log"
+
+
+def test_betas_and_linear_axes_have_ticks_of_their_own() -> None:
+    for axis_scale, values, expected in (
+        ("one_minus_log", [0.5, 0.9, 0.99], "0.9"),
+        ("linear", [0.1, 0.2, 0.3], "0.2"),
+    ):
+        entrants = [
+            entrant(
+                "a",
+                {v: [3 + abs(v - values[i])] * 2 for v in values},
+                run(parameters=size),
+                name=scale,
+                scale=scale,
+                axis_scale=axis_scale,
+                parameter="beta2",
+            )
+            for i, (scale, size) in enumerate(SIZES.items())
+        ]
+        drawn = figure(compared(*entrants))
+        assert expected in drawn.layout.yaxis.ticktext
+        assert drawn.layout.yaxis.title.text == "best beta2"
+
+
+def test_best_values_that_hardly_differ_have_ticks_all_the_same() -> None:
+    entrants = [
+        entrant("a", losses(-2), run(parameters=size), name=scale, scale=scale)
+        for scale, size in SIZES.items()
+    ]
+    assert len(figure(compared(*entrants)).layout.yaxis.tickvals) >= 1
 
 
 def test_without_two_scales_the_figure_says_so() -> None:
