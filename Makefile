@@ -34,3 +34,4 @@ bench: install
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/analysis.py

@@ -186,7 +186,9 @@ class StabilityOut(Out):
     scale: str
     architecture: str
     stability: Stability
-    estimates: Estimates
+    estimates: Estimates | None = Field(
+        description="the numbers with 95 % intervals; null for a sweep of more than 200 curves"
+    )
 
 
 class CurvesOut(Out):

@@ -20,7 +20,8 @@ from sweeper.analysis import windows
 from sweeper.analysis.budgets import Run
 from sweeper.analysis.compare import Comparison, comparison
 from sweeper.analysis.curves import Curve, stability_curves
-from sweeper.analysis.estimates import Estimate, Estimates, estimates
+from sweeper.analysis.estimates import Estimate, Estimates
+from sweeper.analysis.estimating import estimates
 from sweeper.analysis.pairs import Entrant
 from sweeper.analysis.stability import stability
 

@@ -19,7 +19,8 @@ from sweeper.storage.records import SweepRecord
 from sweeper.storage.store import Store
 from trainers.config import TrainConfig, from_dict
 
-MOST_SWEEPS = 20
+MOST_SWEEPS, MOST_CURVES = 20, 200
+"""Pairs grow with the square of the curves."""
 
 Window = tuple[float, float]
 """A range of values of the axis, both included."""
@@ -45,6 +46,9 @@ def compare(store: Store, sweep_ids: Sequence[str], options: CompareOptions) -> 
         for sweep, frame in zip(sweeps, frames, strict=True)
         for curve in stability_curves(frame)
     ]
+    if len(curves) > MOST_CURVES:
+        message = f"at most {MOST_CURVES} curves can be compared, but these sweeps have"
+        raise InvalidRequest((Problem("query/sweep", f"{message} {len(curves)}"),))
     numbers = [stability(curve, options.tolerance) for _, _, curve in curves]
     runs = _runs(store, [(frame, curve) for _, frame, curve in curves], numbers)
     names = _names([(sweep, curve) for sweep, _, curve in curves])

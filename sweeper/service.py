@@ -13,7 +13,8 @@ import pandas as pd
 from sweeper import comparing, plots, presets, submission
 from sweeper.analysis.compare import Comparison
 from sweeper.analysis.curves import Curve, stability_curves
-from sweeper.analysis.estimates import Estimates, estimates_of
+from sweeper.analysis.estimates import Estimates
+from sweeper.analysis.estimating import estimates_of
 from sweeper.analysis.heatmap import HeatMap, heat_maps
 from sweeper.analysis.stability import Stability, stability
 from sweeper.disk import DiskUse, disk_use
@@ -219,9 +220,14 @@ class Service:
 
     def estimates(
         self, sweep_id: str, tolerance: float = 0.05, window: comparing.Window | None = None
-    ) -> tuple[CurvesView, tuple[Estimates, ...]]:
-        """The curves of a sweep, and their numbers with intervals; `window` is one of values."""
+    ) -> tuple[CurvesView, tuple[Estimates | None, ...]]:
+        """The curves of a sweep, and their numbers with intervals; `window` is one of values.
+
+        Without intervals for more curves than can be compared.
+        """
         view = self.curves(sweep_id, tolerance)
+        if len(view.curves) > comparing.MOST_CURVES:
+            return view, (None,) * len(view.curves)
         return view, estimates_of(view.curves, view.stabilities, stated=window)
 
     def compare(

@@ -10,6 +10,7 @@ from sweeper.analysis.estimates import BasinEstimate, Estimate
 from sweeper.analysis.pairs import ComparedPair, Criterion
 from sweeper.analysis.transfer import Transfer
 from sweeper.analysis.verdict import Judgement
+from sweeper.comparing import MOST_CURVES
 
 SHOWN_PAIRS = 200
 
@@ -68,6 +69,12 @@ class ComparisonSection:
 WAITING = ComparisonSection(
     sentence="Drawn up when all points are finished: a test that is repeated on the way finds "
     "differences that are not there."
+)
+
+
+TOO_MANY = ComparisonSection(
+    sentence=f"More than {MOST_CURVES} curves: too many to judge in pairs. "
+    "The tables and downloads have them all."
 )
 
 

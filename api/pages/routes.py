@@ -16,11 +16,11 @@ from api.deps import (
 )
 from api.health import Check, readiness
 from api.pages import build, form
-from api.pages.comparison import WAITING, ComparisonSection, comparison_section
+from api.pages.comparison import TOO_MANY, WAITING, ComparisonSection, comparison_section
 from api.pages.contexts import ListPage, RoutesPage
 from api.pages.progress import ENDED
 from api.pages.render import page
-from sweeper.comparing import CompareOptions
+from sweeper.comparing import MOST_CURVES, CompareOptions
 from sweeper.service import CurvesView, Service
 from sweeper.storage.records import Event
 from sweeper.trials import SweepState
@@ -115,6 +115,8 @@ def _comparison(service: Service, view: CurvesView, tolerance: float) -> Compari
     """Of a sweep that has ended; until then, why there is none."""
     if view.sweep.state not in ENDED or not view.curves:
         return WAITING
+    if len(view.curves) > MOST_CURVES:
+        return TOO_MANY
     return comparison_section(service.compare([view.sweep.id], CompareOptions(tolerance=tolerance)))
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sweeper.analysis import axes, windows
 from sweeper.analysis.budgets import Run, Spent, average, share_to, spent
-from sweeper.analysis.estimates import Estimates, estimates
+from sweeper.analysis.estimates import Estimates
+from sweeper.analysis.estimating import estimates
 from sweeper.analysis.pairs import ComparedPair, Entrant, compared_pairs
 from sweeper.analysis.profiles import Profile, profiles
 from sweeper.analysis.scaling import PowerLaw, power_law, speed_up

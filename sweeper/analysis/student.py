@@ -56,13 +56,12 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
         return 1 - _incomplete_beta(b, a, 1 - x)
     front = math.exp(a * math.log(x) + b * math.log1p(-x) - _log_beta(a, b)) / a
     # The method of Lentz: numerator and denominator of the fraction as ratios of two steps.
-    ratio, upper, lower = 1.0, 1.0, 0.0
-    for k in range(1, 10_000):
+    ratio, upper, lower, k = 1.0, 1.0, 0.0, 1
+    while k == 1 or abs(upper * lower - 1) > 1e-15:
         lower = 1 / (1 + _coefficient(k, a, b, x) * lower)
         upper = 1 + _coefficient(k, a, b, x) / upper
         ratio *= upper * lower
-        if abs(upper * lower - 1) < 1e-15:
-            break
+        k += 1
     return front / ratio
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sweeper.analysis import windows
 from sweeper.analysis.curves import Curve, stability_curves
-from sweeper.analysis.estimates import Estimate, Estimates, estimates
+from sweeper.analysis.estimates import Estimate, Estimates
+from sweeper.analysis.estimating import estimates
 from sweeper.analysis.stability import stability
 from tests.analysis.frames import NAN, Loss, points
 
@@ -232,6 +233,27 @@ def test_a_parameter_without_effect_has_a_loss_and_nothing_else() -> None:
     assert result.best_value.value is None
     assert "no effect" in str(result.optimum_value.reason)
     assert result.half_width is None
+
+
+def test_how_much_worse_each_value_is_by_seed() -> None:
+    """Seeds differ by far more than values do, and pairing takes that out."""
+    effects = [0.0, 0.5, 1.0]
+    shape = {1e-4: [0.30, 0.31, 0.32], 1e-3: [0.0, 0.0, 0.0], 1e-2: [0.1, 0.1, 0.13]}
+    losses: Losses = {
+        v: [3 + e + d for e, d in zip(effects, s, strict=True)] for v, s in shape.items()
+    }
+    result = found(losses | {1e-1: [4.0, NAN, 4.0], 1.0: [None, None, None]})
+    low, best, high, diverged, waiting = (entry.excess for entry in result.values)
+    assert [entry.value for entry in result.values] == [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    assert (best.value, best.low) == (0.0, None)
+    assert low.value == pytest.approx(0.31)
+    # Its neighbour is the best value, which shares nothing: the interval of three differences.
+    assert low.high == pytest.approx(0.31 + 4.30265 * 0.01 / math.sqrt(3), abs=1e-5)
+    assert high.value == pytest.approx(0.11)
+    assert high.low is not None
+    assert "diverged" in str(diverged.reason)
+    assert "no loss yet" in str(waiting.reason)
+    assert "best" in str(best.reason)
 
 
 def test_edges_of_what_trains() -> None:

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from sweeper.analysis.curves import stability_curves
-from sweeper.analysis.estimates import estimates
+from sweeper.analysis.estimating import estimates
 from sweeper.analysis.stability import stability
 from sweeper.analysis.transfer import Sized, Transfer, transfer
 from tests.analysis.frames import Loss, points
@@ -143,3 +143,22 @@ def test_loss_against_size_and_tokens() -> None:
     # 3.5, 3.2, 3.05 and half of every step down: the floor is 2.9 (and 0.001 for the seeds).
     assert found.loss_by_size.floor == pytest.approx(2.901, abs=1e-4)
     assert found.loss_by_size.exponent == pytest.approx(math.log10(2), abs=1e-4)
+
+
+def test_a_best_value_of_zero_has_no_place_to_fit() -> None:
+    losses: dict[float, list[Loss]] = {0.0: [3.0, 3.0], 1e-3: [3.1, 3.1], 1e-2: [3.2, 3.2]}
+    found = transfer([sized(losses, "s"), at_scale("m", -2)])
+    assert "edge" in str(found.optima[0].reason)
+    between: dict[float, list[Loss]] = {0.0: [3.0, 3.0], -1.0: [3.1, 3.1], 1e-2: [3.2, 3.2]}
+    found = transfer([sized(between, "s"), at_scale("m", -2)])
+    assert "no place on a log axis" in str(found.optima[0].reason)
+
+
+def test_a_larger_scale_that_is_not_finished_has_no_price_yet() -> None:
+    small = at_scale("s", -2)
+    large = sized({0.01: [None, 3.0], 1e-1: [3.5, 3.5]}, "m")
+    (paid,) = transfer([small, large]).paid
+    assert paid.excess.value is not None
+    nothing = sized({0.01: [None, None], 1e-1: [None, None]}, "m")
+    (paid,) = transfer([small, nothing]).paid
+    assert "no finished values" in str(paid.excess.reason)

@@ -153,3 +153,17 @@ def test_an_unknown_sweep_is_not_found(client: TestClient) -> None:
     answer = client.get("/api/v1/compare?sweep=none")
     assert answer.status_code == 404
     assert client.get("/api/v1/compare?sweep=a%00b").status_code == 404
+
+
+def test_so_many_curves_are_shown_without_intervals(client: TestClient, store: Store) -> None:
+    labels = [{"name": "adamw", "label": f"a{i}", "beta2": 0.9 + i / 10_000} for i in range(100)]
+    axis = {"parameter": "lr", "values": [1e-3]}
+    more = {"architectures": ["standard", "plain"], "scales": ["nano", "micro"], "seeds": [0]}
+    sweep_id = submitted(client, axis=axis, optimizers=labels, **more)
+    answer = client.get("/api/v1/compare", params={"sweep": sweep_id})
+    assert answer.status_code == 422
+    assert "at most 200 curves can be compared, but these sweeps have 400" in answer.text
+    items = client.get(f"/api/v1/sweeps/{sweep_id}/stability").json()["items"]
+    assert (len(items), items[0]["estimates"]) == (400, None)
+    played.finish_all(store)
+    assert "More than 200 curves" in client.get(f"/sweeps/{sweep_id}").text
