@@ -1,6 +1,10 @@
 """`plan`: the stacks of a sweep, their memory and their hours, before anything is started."""
 
-from sweeper.cli import options
+from typing import Annotated
+
+import typer
+
+from sweeper.cli import measure, options
 from sweeper.cli import specification as given
 from sweeper.cli.forecasts import duration, summary
 from sweeper.cli.output import print_json, print_table, say
@@ -11,6 +15,9 @@ COLUMNS = (
     *("optimizer", "scale", "precision", "K", "stacks", "threads", "micro-batch"),
     *("memory", "each", "times"),
 )
+Measure = Annotated[
+    bool, typer.Option("--measure", help="Measure here, for the service on the home folder.")
+]
 TIMES = {True: "measured", False: "model"}
 
 
@@ -20,8 +27,10 @@ def plan(
     scale: given.Scales = None,
     seed: given.Seeds = None,
     steps: given.Steps = None,
+    measured: Measure = False,
     as_json: options.AsJson = False,
     data: options.Data = options.HOME,
+    database: options.Database = None,
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
@@ -30,9 +39,13 @@ def plan(
     Only trials that are not there already count. Times are those that stacks of the same shape
     took on this device, else those of a model; a machine with nothing else to do is assumed.
 
+    `--measure` first trains a second or two of every kind of stack that has not run here yet.
+
     Example: sweeper plan --preset lr --scale micro
     """
     body = given.sweep_body(source, preset, scales=scale, seeds=seed, steps=steps)
+    if measured:
+        measure.measure(data, database, body)
     with connected(data, url, key) as client:
         found = client.preview(body)
     if as_json:

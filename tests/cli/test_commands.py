@@ -65,7 +65,9 @@ def test_plan_shows_stacks_and_hours(served: Served, sweep_id: str, tmp_path: Pa
     assert {row.split()[0] for row in rows} == {"adamw", "sgd"}
     assert "6 trials: 6 new, 0 there already" in shown.stderr
     assert "core-hours" in shown.stderr
-    found = json.loads(_run(served, "plan", "-", "--json", cwd=tmp_path, stdin=body))
+    options = ("--json", "--measure", "--data", str(served.home))
+    found = json.loads(_run(served, "plan", "-", *options, cwd=tmp_path, stdin=body))
+    assert found["forecast"]["source"] == "measured"
     assert found["forecast"]["machine_known"]
     assert found["forecast"]["machine"]["cpus"] == os.cpu_count()
 
