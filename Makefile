@@ -35,3 +35,4 @@ bench: install
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/planner.py
