@@ -20,8 +20,8 @@ from statistics import median
 from typing import Any
 
 import torch
-
 from sweeper.cost import training_flops
+
 from sweeper.dispatch.cluster import MEMORY
 from sweeper.machine import Machine
 from sweeper.settings import effective_config

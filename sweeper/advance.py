@@ -15,11 +15,12 @@ from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.errors import NotFound, SweeperError
 from sweeper.expand import further, optimizers_of
 from sweeper.extension import check_same_runs, curve_points, parsed_spec
-from sweeper.rounds import Added, Legal, Settled, next_round
 from sweeper.rules.values import further_values, takes_whole_numbers
 from sweeper.spec import OptimizerSpec, SweepSpec
 from sweeper.storage.rounds import History, WaitingCurve
 from sweeper.storage.store import Store
+from sweeper.thinking.rounds import next_round
+from sweeper.thinking.steps import Added, Legal, Settled
 from sweeper.trials import Expansion
 
 if TYPE_CHECKING:

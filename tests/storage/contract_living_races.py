@@ -1,8 +1,11 @@
 """Extending, editing, archiving and deleting while a dispatcher works lose nothing."""
 
-from sweeper.errors import Conflict, NotFound
+import pytest
+
+from sweeper.errors import Conflict, Fenced, NotFound
 from sweeper.storage.editing import Edit
 from sweeper.storage.records import MetricRow
+from sweeper.storage.rounds import History, WaitingCurve
 from sweeper.storage.store import Store
 from sweeper.trials import Intent, SweepState
 from tests.storage.builders import (
@@ -20,6 +23,22 @@ from tests.storage.contract_living import added
 from tests.storage.contract_races import THREADS, together
 
 MANY = [0.001 * i for i in range(1, 41)]
+
+
+def _waiting(store: Store) -> tuple[str, int]:
+    """A trained sweep whose curve waits for a round, and the epoch."""
+    made = store.sweeps.submit(
+        name="it thinks",
+        spec={"extend": {"budget": 3}},
+        parameter="lr",
+        axis_scale="log",
+        priority=0,
+        expansion=expansion(),
+    )
+    epoch = take_over(store)
+    if store.queue.free_trials():
+        finish(store, claim_all(store, epoch))
+    return made.sweep_id, epoch
 
 
 class LivingRaceContract:
@@ -146,6 +165,61 @@ class LivingRaceContract:
             assert submit(store).new == 3
             store.sweeps.cancel(store.sweeps.list().items[0].id)
             store.sweeps.delete(store.sweeps.list().items[0].id)
+
+    def test_one_of_equal_rounds_is_stored(self, store: Store) -> None:
+        made, epoch = _waiting(store)
+        (curve,) = store.rounds.waiting()
+        seen = store.rounds.history(curve)
+        stored = together(lambda _: store.rounds.add(epoch, curve, seen, added(1.0), "for a test"))
+        assert sorted(stored) == [False] * (THREADS - 1) + [True]
+        assert store.sweeps.get(made).total == 4
+        assert store.rounds.waiting() == []
+        finish(store, claim_all(store, epoch))
+        assert store.rounds.history(curve)[:3] == (1, 1, 0)
+        assert store.results.integrity() == []
+
+    def test_rounds_against_what_users_do(self, store: Store) -> None:
+        for _ in range(3):
+            made, epoch = _waiting(store)
+            (curve,) = store.rounds.waiting()
+            seen = store.rounds.history(curve)
+
+            def work(
+                number: int,
+                made: str = made,
+                epoch: int = epoch,
+                curve: WaitingCurve = curve,
+                seen: History = seen,
+            ) -> bool:
+                match number % 4:
+                    case 0:
+                        return store.rounds.add(epoch, curve, seen, added(1.0), "for a test")
+                    case 1:
+                        return store.rounds.settle(epoch, curve, seen, "for a test")
+                    case 2:
+                        return store.sweeps.extend(made, added(2.0, 1.0)).points > 0
+                store.sweeps.edit(made, Edit(priority=number))
+                return False
+
+            stored = together(work)
+            rounds = [e for e in store.sweeps.events(made) if "for a test" in e.message]
+            assert len(rounds) == sum(stored[i] for i in (0, 1, 4, 5)) <= 1
+            assert store.sweeps.get(made).total == 5
+            assert store.sweeps.get(made).rounds_open
+            assert store.results.integrity() == []
+            store.sweeps.cancel(made)
+            assert not store.rounds.add(epoch, curve, seen, added(3.0), "for a test")
+            store.sweeps.delete(made)
+            assert not store.rounds.settle(epoch, curve, seen, "for a test")
+
+    def test_an_old_dispatcher_stores_no_round(self, store: Store) -> None:
+        _, epoch = _waiting(store)
+        (curve,) = store.rounds.waiting()
+        seen = store.rounds.history(curve)
+        take_over(store)
+        with pytest.raises(Fenced):
+            store.rounds.settle(epoch, curve, seen, "for a test")
+        assert store.rounds.waiting() == [curve]
 
     def test_delete_against_everything_else(self, store: Store) -> None:
         made = submit(store)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.analysis.stability import stability
-from sweeper.rounds import Added, Round, Settled, next_round
 from sweeper.spec import BracketSpec, RefinementSpec
+from sweeper.thinking.rounds import next_round
+from sweeper.thinking.steps import Added, Round, Settled
 from sweeper.trials import Origin
 from tests.analysis.frames import NAN, Loss, points
 
@@ -227,3 +228,15 @@ def test_rounds_keep_to_their_budgets_and_come_to_their_end(
     assert sum(len(r.values) for r in added[Origin.REFINE]) <= refine
     assert reason
     assert len(now.values) == 3 + sum(len(r.values) for r in rounds)
+
+
+def test_a_curve_that_the_parameter_does_not_move_gets_nothing() -> None:
+    frame = points({1e-3: [2.0], 1e-2: [2.0]}).assign(trial_id="the same")
+    step = next_round(stability_curves(frame)[0], EXTEND, REFINE, Added(), any_positive)
+    assert step == Settled("lr has no effect on this curve")
+
+
+def test_values_end_where_numbers_do() -> None:
+    rounds, reason, _ = play(lambda value: 5 - math.log10(value) / 400, EXTEND, grid=(1e298, 1e299))
+    assert values(rounds) == [(1e300,)]
+    assert reason.endswith("where the range of lr ends")
