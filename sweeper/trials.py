@@ -65,8 +65,9 @@ class Variant:
 
 
 def second_label(label: str, parameter: str, value: float) -> str:
-    """The label of a variant at one value of the second axis."""
-    return f"{label}, {parameter}={value:g}"
+    """The label of a variant at one value of the second axis; with all digits if it has many."""
+    short = f"{value:g}"
+    return f"{label}, {parameter}={short if float(short) == value else repr(value)}"
 
 
 def label_without(label: str, parameter: str, value: float) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from sweeper.expand import expand
 from sweeper.spec import parse
+from sweeper.trials import label_without
 from tests.test_rules import DATA, body, problems
 
 LR = {"parameter": "lr", "values": [1e-3, 1e-2]}
@@ -56,6 +57,17 @@ def test_multiples_of_the_second_axis_are_of_each_optimizers_centre() -> None:
     ]
 
 
+def test_values_that_are_close_have_labels_of_their_own() -> None:
+    close = MOMENTUM | {"values": [0.99999991, 0.99999992]}
+    expansion = expand(parse(body(axis=LR, second_axis=close)), DATA)
+    labels = [variant.label for variant in expansion.variants]
+    assert labels == ["adamw, momentum=0.99999991", "adamw, momentum=0.99999992"]
+    assert {
+        label_without(label, "momentum", v.overrides["momentum"])
+        for label, v in zip(labels, expansion.variants, strict=True)
+    } == {"adamw"}
+
+
 def test_a_map_shares_its_trials_with_a_sweep_of_one_axis() -> None:
     whole_map = expand(parse(body(axis=LR, second_axis=MOMENTUM)), DATA)
     row = expand(parse(body(axis=LR, optimizers=[{"name": "adamw", "momentum": 0.5}])), DATA)
@@ -63,13 +75,16 @@ def test_a_map_shares_its_trials_with_a_sweep_of_one_axis() -> None:
     assert len(shared) == len(row.trials) == 2
 
 
-BAD: list[tuple[dict[str, Any], str, str]] = [
+BAD_MAPS: list[tuple[dict[str, Any], str, str]] = [
     ({"second_axis": {"parameter": "lr", "values": [1]}}, "/second_axis/parameter", "lr is the fi"),
     (
         {"second_axis": {"parameter": "rate", "values": [1]}},
         "/second_axis/parameter",
         "unknown hyperparameter 'rate'; known: ",
     ),
+    ({"second_axis": []}, "/second_axis", "an object is needed, but got []"),
+    ({"second_axis": {"values": [1]}}, "/second_axis/parameter", "is required"),
+    ({"second_axis": MOMENTUM | {"values": ["a"]}}, "/second_axis/values/0", "got 'a'"),
     ({"second_axis": {"parameter": "momentum"}}, "/second_axis", "give the values in one way: "),
     ({"second_axis": MOMENTUM | {"vales": []}}, "/second_axis/vales", "unknown key 'vales'; known"),
     (
@@ -111,7 +126,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "pointer", "message"), BAD)
+@pytest.mark.parametrize(("changes", "pointer", "message"), BAD_MAPS)
 def test_what_is_wrong_with_a_second_axis(
     changes: dict[str, Any], pointer: str, message: str
 ) -> None:

@@ -11,7 +11,9 @@ from sweeper.optimizer_info import optimizers
 from sweeper.service import Service, all_presets
 from sweeper.storage.store import Store
 from sweeper.trials import SweepState, TrialState
+from tests.test_grids import BAD_GRIDS
 from tests.test_rules import BAD, body
+from tests.test_second_axis import BAD_MAPS
 from tests.trainers.optimizers.test_plugins import example
 from trainers.data import prepare_embedded
 
@@ -65,7 +67,7 @@ def test_a_submission_with_a_key_is_stored_once(service: Service) -> None:
     assert len(service.sweeps().items) == 1
 
 
-@pytest.mark.parametrize("changes", [changes for changes, _, _ in BAD])
+@pytest.mark.parametrize("changes", [changes for changes, _, _ in (*BAD, *BAD_GRIDS, *BAD_MAPS)])
 def test_a_bad_sweep_stores_nothing(service: Service, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         service.submit(body(**changes))
