@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sweeper.analysis.curves import Curve
@@ -55,7 +56,11 @@ class Row:
 
     def at(self, value: float) -> Cell | None:
         """The cell at a value of the first axis, if this row has it."""
-        return next((cell for cell in self.cells if cell.value == value), None)
+        return self._by_value.get(value)
+
+    @cached_property
+    def _by_value(self) -> Mapping[float, Cell]:
+        return {cell.value: cell for cell in self.cells}
 
 
 @dataclass(frozen=True, kw_only=True)
