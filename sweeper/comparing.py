@@ -148,7 +148,9 @@ def _best_rows(
     frame: pd.DataFrame, curve: Curve, numbers: Stability
 ) -> list[tuple[str, TrainConfig, float | None]]:
     """Trial, configuration and device seconds of every seed at the best value."""
-    at_best = (frame["variant"] == curve.variant) & (frame["value"] == numbers.best_value)
+    # Where the parameter has no effect, no value is best, and any has the same trials.
+    value = curve.values[0] if curve.inert else numbers.best_value
+    at_best = (frame["variant"] == curve.variant) & (frame["value"] == value)
     rows = frame.loc[at_best, ["trial_id", "config", "busy_s"]]
     return [
         (trial_id, config, None if math.isnan(seconds) else float(seconds))

@@ -107,6 +107,19 @@ def test_several_scales_have_their_own_pairs_and_a_transfer(
     assert figure["layout"]["meta"]["theme"] == "dark"
 
 
+def test_a_reference_line_has_its_cost_and_no_best_value(client: TestClient, store: Store) -> None:
+    axis = {"parameter": "beta2", "values": [0.9, 0.95, 0.99]}
+    optimizers = ["adamw", {"name": "signum", "inert": True}]
+    sweep_id = submitted(client, axis=axis, optimizers=optimizers, seeds=[0, 1])
+    played.finish_all(store)
+    signum = compared(client, sweep_id)["variants"][1]
+    assert signum["spent"]["value"] is None
+    assert signum["spent"]["tokens"] == 20 * 8 * 64
+    assert signum["estimates"]["best_loss"]["value"] is not None
+    assert "no effect" in signum["estimates"]["best_value"]["reason"]
+    assert "signum" in client.get(f"/sweeps/{sweep_id}").text
+
+
 def test_a_sweep_without_results_has_no_verdict(client: TestClient) -> None:
     found = compared(client, submitted(client))
     assert found["preliminary"]
