@@ -3,11 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from starlette.responses import Response
 
 from api.deps import ServiceDep, Storable, Tolerance, WindowEnd
+from api.routes.figures import JSON, Theme
 from sweeper.analysis.compare import Comparison
 from sweeper.analysis.verdict import MARGIN
 from sweeper.comparing import MOST_SWEEPS, CompareOptions, check_window
+from sweeper.plots.transfer import TransferOptions
 
 router = APIRouter(tags=["curves"])
 
@@ -41,3 +44,15 @@ def compare(
     """
     options = CompareOptions(tolerance=tolerance, margin=margin, window=check_window(low, high))
     return service.compare(sweep, options)
+
+
+@router.get(
+    "/compare/figure",
+    operation_id="get_transfer_figure",
+    response_class=Response,
+    responses=JSON,
+)
+def figure(service: ServiceDep, sweep: SweepIds, theme: Theme = "light") -> Response:
+    """Best values against the size of the model, with fits and predictions, as plotly JSON."""
+    drawn = service.transfer_figure(sweep, TransferOptions(theme=theme))
+    return Response(drawn, media_type="application/json")

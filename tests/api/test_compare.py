@@ -107,6 +107,15 @@ def test_several_scales_have_their_own_pairs_and_a_transfer(
     assert figure["layout"]["meta"]["theme"] == "dark"
 
 
+def test_scales_of_several_sweeps_are_one_figure(client: TestClient, store: Store) -> None:
+    sweeps = [submitted(client, name=s, scales=[s], seeds=[0]) for s in ("nano", "micro")]
+    played.finish_all(store)
+    figure = client.get("/api/v1/compare/figure", params={"sweep": sweeps, "theme": "dark"}).json()
+    sizes = {trace["name"]: trace["x"] for trace in figure["data"]}
+    assert list(sizes) == ["adamw", "adamw 2", "lion"]
+    assert all(len(x) == 2 and x[0] < x[1] for x in sizes.values())
+
+
 def test_a_reference_line_has_its_cost_and_no_best_value(client: TestClient, store: Store) -> None:
     axis = {"parameter": "beta2", "values": [0.9, 0.95, 0.99]}
     optimizers = ["adamw", {"name": "signum", "inert": True}]

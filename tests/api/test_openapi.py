@@ -29,6 +29,7 @@ OPERATIONS = {
     "get_disk_use",
     "get_curves",
     "compare_sweeps",
+    "get_transfer_figure",
     "get_stability",
     "get_heat_maps",
     "get_figure",
