@@ -1,5 +1,7 @@
 """Updating some trials and one part at a time is updating at once, with less in memory."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from torch import Tensor
 from benchmarks.optimizers import Live, Stack
 from tests.trainers.optimizers.cases import CASES
 from trainers import parts, pieces
-from trainers.optimizers import REGISTRY, entry
+from trainers.optimizers import REGISTRY, entry, torch_adapter
 from trainers.optimizers.base import Context, Optimizer, ParamRole, State, Update, chain
 from trainers.optimizers.transforms import descend, no_state, running_average
 from trainers.parts import groups, stretches, update_by_parts
@@ -34,15 +36,19 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stack(name: str) -> tuple[StackOptimizer, Tensor]:
-    """An optimizer with another value of every hyperparameter for each member."""
+    """An optimizer with another value of every hyperparameter for each member, or torch's own."""
+    chosen = entry(name)
+    fixed: Mapping[str, object] = {key: option.default for key, option in chosen.options.items()}
+    pairs = {key: (h.default, h.default) for key, h in chosen.hyperparameters.items()}
+    if name in CASES:
+        fixed, pairs = CASES[name].fixed, dict(CASES[name].hyperparameters)
     values = {
-        key: torch.tensor([pair[0], pair[1], sum(pair) / 2], dtype=torch.float64)
-        for key, pair in CASES[name].hyperparameters.items()
+        key: torch.tensor([low, high, (low + high) / 2], dtype=torch.float64)
+        for key, (low, high) in pairs.items()
     }
-    fixed = CASES[name].fixed
 
     def construct(members: slice) -> Optimizer:
-        return REGISTRY[name].build(**{k: v[members] for k, v in values.items()}, **fixed)
+        return chosen.build(**{k: v[members] for k, v in values.items()}, **fixed)
 
     size = sum(torch.Size(shape).numel() for shape in SHAPES.values())
     generator = torch.Generator().manual_seed(1)
@@ -63,7 +69,7 @@ def trained(name: str, steps: int = 7) -> tuple[dict[str, State], Tensor]:
     return optimizer.states, flat
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", [*REGISTRY, *torch_adapter.entries()])
 def test_parts_give_what_the_whole_gives(name: str, request: pytest.FixtureRequest) -> None:
     expected_states, expected = trained(name)
     request.getfixturevalue("small_pieces")
