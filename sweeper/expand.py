@@ -15,6 +15,7 @@ from sweeper.settings import (
     number_problem,
     own_settings,
     schedule_of,
+    width_problem,
 )
 from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
 from sweeper.trials import (
@@ -98,6 +99,7 @@ def _expansion(
         identity = fingerprint(config, salt)
         if identity not in trials:
             _check_together(spec, planned[i].optimizer, config, passed)
+            _check_width(spec, planned[i].optimizer, config)
             trials[identity] = PlannedTrial(
                 fingerprint=identity, stack_key=stack_key(config), config=config
             )
@@ -194,6 +196,12 @@ def _check_together(
             place = _place(spec, optimizer, given[0])
         raise InvalidRequest((Problem(place, message),))
     passed.add(key)
+
+
+def _check_width(spec: SweepSpec, optimizer: OptimizerSpec, config: TrainConfig) -> None:
+    """The optimizer has learning rates for a model of this parameterisation."""
+    if message := width_problem(config):
+        raise InvalidRequest((Problem(_place(spec, optimizer, "parameterisation"), message),))
 
 
 def _place(spec: SweepSpec, optimizer: OptimizerSpec, key: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast, get_args
 
 from sweeper.spec import Setting, Tie
-from trainers import optimizers
+from trainers import optimizers, parameterisation
 from trainers.config import (
     ARCHITECTURES,
     SCALES,
@@ -16,6 +16,7 @@ from trainers.config import (
     Hyperparameter,
     ModelConfig,
     Option,
+    Parameterisation,
     Precision,
     QkNorm,
     ScheduleName,
@@ -57,11 +58,20 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": tuple(SCHEDULE_HYPERPARAMETERS),
     "precision": get_args(Precision),
     "qk_norm": get_args(QkNorm),
+    "parameterisation": get_args(Parameterisation),
 }
 SWITCHES: Mapping[str, Option] = {
     "tied_embeddings": Option(default=False, help="whether the output layer is the token table"),
 }
-OF_THE_MODEL = frozenset({"qk_norm", "tied_embeddings"})
+WIDTHS: Mapping[str, Option] = {
+    "base_width": Option(
+        default=256, low=1, high=2**20, help="the width at which mup is the standard one"
+    ),
+    "base_head_width": Option(
+        default=64, low=1, high=2**20, help="the width of a head at which it is"
+    ),
+}
+OF_THE_MODEL = frozenset({"qk_norm", "tied_embeddings", "parameterisation", *WIDTHS})
 """Settings that change the architecture."""
 DECAY_CHOICES: Mapping[str, tuple[str, ...]] = {"decay_convention": ("independent", "coupled")}
 
@@ -87,7 +97,12 @@ def known_settings(optimizer: str) -> Mapping[str, Rule | tuple[str, ...]]:
     """Everything that `base` and overrides may name for the optimizer: a range or the choices."""
     rules: dict[str, Rule | tuple[str, ...]] = dict(hyperparameters(optimizer))
     choices = dict(CHOICES) if _has_own_decay(optimizer) else {**CHOICES, **DECAY_CHOICES}
-    of_the_run: dict[str, Rule | tuple[str, ...]] = {**RUN_NUMBERS, **choices, **SWITCHES}
+    of_the_run: dict[str, Rule | tuple[str, ...]] = {
+        **RUN_NUMBERS,
+        **choices,
+        **SWITCHES,
+        **WIDTHS,
+    }
     read = {k: rule for k, rule in of_the_run.items() if k not in _unread(optimizer)}
     return rules | optimizers.options(optimizer) | read
 
@@ -170,6 +185,19 @@ def schedule_of(optimizer: str, settings: Mapping[str, Setting]) -> ScheduleName
     return cast(ScheduleName, settings.get("schedule", optimizers.registered(optimizer).schedule))
 
 
+def parameterisation_of(settings: Mapping[str, Setting]) -> Parameterisation:
+    """The parameterisation that the settings choose."""
+    return cast(Parameterisation, settings.get("parameterisation", "standard"))
+
+
+def width_problem(config: TrainConfig) -> str | None:
+    """Why the optimizer cannot train the model of this parameterisation, or None."""
+    chosen = optimizers.registered(config.optimizer)
+    if isinstance(chosen, TrainingFunction):
+        return None
+    return parameterisation.problem(config.optimizer, chosen, config.model)
+
+
 def effective_config(
     *,
     optimizer: str,
@@ -215,6 +243,8 @@ def _model(usual: ModelConfig, settings: Mapping[str, Setting]) -> ModelConfig:
         usual,
         qk_norm=cast(QkNorm, settings.get("qk_norm", usual.qk_norm)),
         tied_embeddings=bool(settings.get("tied_embeddings", usual.tied_embeddings)),
+        parameterisation=parameterisation_of(settings),
+        **{name: _whole(settings, name, getattr(usual, name)) for name in WIDTHS},
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sweeper.expand import expand
 from sweeper.grids import axis_values, significant
 from sweeper.spec import AxisSpec, parse
-from sweeper.trials import Expansion
+from sweeper.trials import Expansion, fingerprint
 from tests.test_rules import DATA, LR, body
 from trainers.config import TrainConfig
 
@@ -225,6 +225,17 @@ def test_the_architecture_can_be_set_in_parts() -> None:
         ("width", True),
     ]
     assert len({trial.stack_key for trial in expansion.trials}) == 3
+
+
+def test_the_parameterisation_and_its_base_can_be_set() -> None:
+    base = {"parameterisation": "mup", "base_width": 128, "steps": 5}
+    (standard,) = configs(axis={"parameter": "lr", "values": [1e-3]}, base={"steps": 5})
+    (mup,) = configs(axis={"parameter": "lr", "values": [1e-3]}, base=base)
+    model = mup.model
+    assert (model.parameterisation, model.base_width, model.base_head_width) == ("mup", 128, 64)
+    assert model.width_multiplier == 64 / 128
+    assert standard.model.width_multiplier == 1
+    assert fingerprint(mup) != fingerprint(standard)
 
 
 def test_architectures_are_variants_of_their_own() -> None:

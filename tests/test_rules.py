@@ -41,7 +41,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizers": [{"name": "torch.AdamW", "decay_convention": "coupled"}]},
         "/optimizers/0/decay_convention",
-        "torch.AdamW has no 'decay_convention'; it has: amsgrad, batch_multiple",
+        "torch.AdamW has no 'decay_convention'; it has: amsgrad, base_head_width, ",
     ),
     ({"optimizers": []}, "/optimizers", "must have at least 1 item, but got []"),
     ({"optimizers": [3]}, "/optimizers/0", "an object is needed, but got 3"),
@@ -137,7 +137,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizers": [{"name": "lion", "eps": 1e-8}]},
         "/optimizers/0/eps",
-        "lion has no 'eps'; it has: batch_multiple, batch_size, beta2, decay_convention",
+        "lion has no 'eps'; it has: base_head_width, base_width, batch_multiple, ",
     ),
     (
         {"optimizers": [{"name": "adamw", "momentum": 1.0}]},
@@ -183,6 +183,36 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "/base/lr_floor",
         "lr_floor has no effect under the schedule constant; schedules that read it: warmup_cosine"
         ", warmup_stable_decay",
+    ),
+    (
+        {"base": {"base_width": 128}, "optimizers": ["adamw"]},
+        "/base/base_width",
+        "base_width has no effect but under parameterisation mup",
+    ),
+    (
+        {
+            "optimizers": [
+                {"name": "adamw", "parameterisation": "mup"},
+                {"name": "sgd", "base_head_width": 32},
+            ]
+        },
+        "/optimizers/1/base_head_width",
+        "base_head_width has no effect but under parameterisation mup",
+    ),
+    (
+        {"base": {"parameterisation": "mup", "base_width": 0.5}},
+        "/base/base_width",
+        "base_width must be a whole number, but got base_width=0.5",
+    ),
+    (
+        {"base": {"parameterisation": "mup"}, "optimizers": ["adamw", "soap"]},
+        "/base/parameterisation",
+        "soap has no learning rates for mup: its preconditioners have a scale of their own",
+    ),
+    (
+        {"optimizers": ["adamw", {"name": "torch.AdamW", "parameterisation": "mup"}]},
+        "/optimizers/1/parameterisation",
+        "torch.AdamW has no learning rates for mup: how its steps scale with the width is not ",
     ),
     (
         {"base": {"lr_floor": 0.1}, "optimizers": ["schedule_free_sgd"]},
@@ -239,7 +269,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "`0 <= weight_decay < 1` must hold, but got weight_decay=2",
     ),
     ({"base": {"steps": "many"}}, "/base/steps", "a number is needed, but got 'many'"),
-    ({"base": {"step": 1}}, "/base/step", "unknown key 'step'; known: batch_multiple, "),
+    (
+        {"base": {"step": 1}},
+        "/base/step",
+        "unknown key 'step'; known: base_head_width, base_width, batch_multiple, ",
+    ),
     ({"base": {"steps": 1, "tokens_per_parameter": 1}}, "/optimizers/0", "the length is given "),
     (
         {"axis": {"parameter": "batch_multiple", "values": [2]}, "base": {"batch_size": 8}},

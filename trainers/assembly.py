@@ -7,7 +7,8 @@ from torch import Tensor
 
 from trainers.config import TrainConfig, stack_key
 from trainers.optimizers import entry, hyperparameters, options, registered
-from trainers.optimizers.base import Optimizer
+from trainers.optimizers.base import Entry, Optimizer
+from trainers.parameterisation import at_width, problem
 
 
 def check(configs: Sequence[TrainConfig]) -> None:
@@ -30,6 +31,9 @@ def check(configs: Sequence[TrainConfig]) -> None:
             f"{config.optimizer} is here in version '{version}', "
             f"but the run is of version '{config.optimizer_version}'"
         )
+    chosen = registered(config.optimizer)
+    if isinstance(chosen, Entry) and (found := problem(config.optimizer, chosen, config.model)):
+        raise ValueError(found)
     known = options(config.optimizer)
     if config.options.keys() != known.keys():
         raise ValueError(
@@ -57,7 +61,9 @@ def build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
         "steps": config.steps,
         "tokens_per_batch": config.batch_size * config.model.sequence_length,
     }
-    return entry(config.optimizer).construct(values, config.options, facts)
+    chosen = entry(config.optimizer)
+    optimizer = chosen.construct(values, config.options, facts)
+    return at_width(optimizer, config.model, chosen.scaling)
 
 
 def decay_coefficients(configs: Sequence[TrainConfig], values: Mapping[str, Tensor]) -> Tensor:

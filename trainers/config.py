@@ -19,6 +19,7 @@ ScheduleName = Literal["warmup_cosine", "warmup_stable_decay", "warmup_constant"
 """`own`: a training function has its own way with the learning rate, which cannot be chosen."""
 DecayConvention = Literal["independent", "coupled", "own"]
 QkNorm = Literal["width", "head", "off"]
+Parameterisation = Literal["standard", "mup"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,10 @@ SCHEDULE_HYPERPARAMETERS: Mapping[ScheduleName, frozenset[str]] = {
 """Which of the training hyperparameters each schedule reads; the others have no effect under it."""
 
 
+BASE_WIDTHS = ("base_width", "base_head_width")
+"""What `mup` alone reads of a model."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """A decoder-only transformer. `width` is a multiple of `heads`; lengths are in tokens."""
@@ -137,8 +142,17 @@ class ModelConfig:
     tied_embeddings: bool = False
     """Whether the output layer is the token table; the study has a matrix for each. Optimizers that
     treat the last layer in a way of its own then find none, and the table is an embedding."""
+    parameterisation: Parameterisation = "standard"
+    """`mup`: a learning rate that is right at one width is right at any (`parameterisation.py`)."""
+    base_width: int = 256
+    """The width at which `mup` is the standard one; without effect on that."""
+    base_head_width: int = 64
+    """The width of a head at which it is, by default that of the study's scales."""
 
     def __post_init__(self) -> None:
+        for name in BASE_WIDTHS:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} >= 1 must hold, but got {name}={getattr(self, name)}")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(
                 f"width must be heads times an even head width, "
@@ -154,7 +168,17 @@ class ModelConfig:
     @property
     def qk_norm_size(self) -> int:
         """Scales of the LayerNorm of q, and of k."""
-        return {"width": self.width, "head": self.width // self.heads, "off": 0}[self.qk_norm]
+        return {"width": self.width, "head": self.head_width, "off": 0}[self.qk_norm]
+
+    @property
+    def head_width(self) -> int:
+        """Components of a query."""
+        return self.width // self.heads
+
+    @property
+    def width_multiplier(self) -> float:
+        """The width in multiples of the base width; 1 where that has no effect."""
+        return self.width / self.base_width if self.parameterisation == "mup" else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +240,9 @@ def to_dict(config: TrainConfig) -> dict[str, Any]:
     # Not `asdict`: it copies deeply, which a submission of 10,000 points would wait for.
     plain = dict(vars(config))
     plain |= {"model": dict(vars(config.model)), "data": dict(vars(config.data))}
+    if config.model.parameterisation == "standard":
+        for name in ("parameterisation", *BASE_WIDTHS):
+            del plain["model"][name]
     plain["hyperparameters"] = {k: v + 0.0 for k, v in sorted(config.hyperparameters.items())}
     plain["options"] = dict(sorted(config.options.items()))
     if not config.hyperparameters.get("weight_decay"):

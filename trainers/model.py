@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.nn import functional
 
+from trainers import parameterisation
 from trainers.config import ModelConfig
 from trainers.optimizers.base import ParamRole
 from trainers.stacked import embedding, layer_norm, linear, linear_add, scale_inputs, standardize
@@ -41,13 +42,14 @@ class ParamSpec:
 def param_specs(model: ModelConfig) -> dict[str, ParamSpec]:
     """Every parameter by name, in the order in which they are drawn."""
     D, V = model.width, model.vocabulary
-    specs = {"embedding": ParamSpec((V, D), ParamRole.EMBEDDING, D**-0.5)}
+    std = parameterisation.table_std(model)
+    specs = {"embedding": ParamSpec((V, D), ParamRole.EMBEDDING, std)}
     for layer in range(model.layers):
         block = _block_specs(model, layer)
         specs |= {f"layers.{layer}.{name}": spec for name, spec in block.items()}
     specs["norm"] = ParamSpec((D,), ParamRole.NORM)
     if not model.tied_embeddings:
-        specs["output"] = ParamSpec((D, V), ParamRole.LAST_LAYER, D**-0.5)
+        specs["output"] = ParamSpec((D, V), ParamRole.LAST_LAYER, std)
     return specs
 
 
@@ -108,12 +110,14 @@ def forward(
     """Logits of the next token at every position, `(K, M, V)` with `M = B T`."""
     apply = parts or PARTS
     x_KMD = embedding(tokens_KBT.flatten(1), params["embedding"])
-    rotation = rotations(tokens_KBT.shape[2], model.width // model.heads, x_KMD.device)
+    rotation = rotations(tokens_KBT.shape[2], model.head_width, x_KMD.device)
     for layer in range(model.layers):
         x_KMD = apply.block(_of_layer(params, layer), x_KMD, rotation, model)
     tied = model.tied_embeddings
     output_KDV = params["embedding"].transpose(1, 2) if tied else params["output"]
-    return apply.head(x_KMD, params["norm"], output_KDV)
+    factor = parameterisation.output_factor(model)
+    scale_KD = params["norm"] if factor == 1 else params["norm"] * factor
+    return apply.head(x_KMD, scale_KD, output_KDV)
 
 
 def block(params: Params, x_KMD: Tensor, rotation: Tensor, model: ModelConfig) -> Tensor:
@@ -156,7 +160,7 @@ def rotations(T: int, H: int, device: torch.device) -> Tensor:
 
 def _attention(params: Params, x_KMD: Tensor, rotation: Tensor, model: ModelConfig) -> Tensor:
     K, M, D = x_KMD.shape
-    T, N, H = len(rotation), model.heads, D // model.heads
+    T, N, H = len(rotation), model.heads, model.head_width
     y_KMD, scale_KD = standardize(x_KMD), params["attention_norm"]
     q_KMD = linear(y_KMD, scale_inputs(scale_KD, params["q"]))
     k_KMD = linear(y_KMD, scale_inputs(scale_KD, params["k"]))
@@ -170,7 +174,8 @@ def _attention(params: Params, x_KMD: Tensor, rotation: Tensor, model: ModelConf
     q = _rotate(q, rotation).to(v.dtype).transpose(1, 2)
     k = _rotate(k, rotation).to(v.dtype).transpose(1, 2)
     v = v.transpose(1, 2)
-    mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    scale = parameterisation.attention_scale(model)
+    mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
     return linear_add(x_KMD, mixed.transpose(1, 2).reshape(K, M, D), params["out"])
 
 

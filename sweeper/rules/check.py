@@ -15,7 +15,7 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         or list(settings.out_of_range(spec))
         or list(axis.unknown_parameters(spec))
         or list(axis.lacking(spec))
-        or list(settings.without_effect(spec))
+        or [*settings.without_effect(spec), *settings.widths_without_effect(spec)]
         or [
             *settings.given_twice(spec),
             *settings.chained_ties(spec),

@@ -6,8 +6,10 @@ from sweeper.errors import Problem
 from sweeper.rules.problems import Path
 from sweeper.settings import (
     GIVEN_ONCE,
+    WIDTHS,
     hyperparameters,
     known_settings,
+    parameterisation_of,
     schedule_of,
     setting_problem,
 )
@@ -78,6 +80,21 @@ def without_effect(spec: SweepSpec) -> Iterator[Problem]:
         for key in optimizer.overrides:
             if key in known and not _has_effect(spec, optimizer, key):
                 yield _no_effect(spec, key, [optimizer], ("optimizers", i, key))
+
+
+def widths_without_effect(spec: SweepSpec) -> Iterator[Problem]:
+    """Base widths, which `mup` alone reads; in `base` it is enough that one optimizer has it."""
+    scaled = [
+        optimizer
+        for optimizer in spec.optimizers
+        if parameterisation_of(variant_settings(spec, optimizer)) == "mup"
+    ]
+    places: list[Path] = [("base", key) for key in WIDTHS if key in spec.base and not scaled]
+    for i, optimizer in enumerate(spec.optimizers):
+        if optimizer not in scaled:
+            places += [("optimizers", i, key) for key in WIDTHS if key in optimizer.overrides]
+    for path in places:
+        yield Problem(pointer(*path), f"{path[-1]} has no effect but under parameterisation mup")
 
 
 def _has_effect(spec: SweepSpec, optimizer: OptimizerSpec, key: str) -> bool:

@@ -47,16 +47,40 @@ _SCHEDULE_FREE = "arXiv 2405.15682"
 _AT_TIMES = "every precondition_frequency steps"
 _SHAMPOO_FLOPS = f"4 (m^2 n + m n^2) per m x n matrix, two eigendecompositions {_AT_TIMES}"
 
+_RELATIVE = "its steps are relative to the size of the weights"
+_CURVATURE = "its steps are over a curvature that depends on the width itself"
+_MIXED = "a part of the model has steps like SGD's, another like Adam's"
+_SIDES = "its preconditioners have a scale of their own at each width (arXiv 2312.12226)"
+_ONE_SIZE = "it finds one step size for all parameters"
+
 REGISTRY: dict[str, Entry] = {
-    "sgd": Entry(sgd, 1.0, "SGD with heavy-ball momentum", _STUDY),
-    "adamw": Entry(adamw, 3.16e-3, "Adam with decoupled weight decay", "arXiv 1711.05101"),
-    "adafactor": Entry(adafactor, 3.16e-3, "Adam with a factored second average", _STUDY),
-    "lion": Entry(lion, 3.16e-4, "sign of gradient and average, interpolated", "arXiv 2302.06675"),
-    "signum": Entry(signum, 3.16e-4, "sign of the averaged gradient", "arXiv 1802.04434"),
-    "sgd_ema": Entry(sgd_ema, 50.0, "SGD along averaged gradients", _STUDY),
-    "adagrad": Entry(adagrad, 1e-2, "gradients over the root of summed squares", _ADAGRAD),
+    "sgd": Entry(sgd, 1.0, "SGD with heavy-ball momentum", _STUDY, scaling="sgd"),
+    "adamw": Entry(
+        adamw, 3.16e-3, "Adam with decoupled weight decay", "arXiv 1711.05101", scaling="adam"
+    ),
+    "adafactor": Entry(
+        adafactor, 3.16e-3, "Adam with a factored second average", _STUDY, scaling="adam"
+    ),
+    "lion": Entry(
+        lion,
+        3.16e-4,
+        "sign of gradient and average, interpolated",
+        "arXiv 2302.06675",
+        scaling="adam",
+    ),
+    "signum": Entry(
+        signum, 3.16e-4, "sign of the averaged gradient", "arXiv 1802.04434", scaling="adam"
+    ),
+    "sgd_ema": Entry(sgd_ema, 50.0, "SGD along averaged gradients", _STUDY, scaling="sgd"),
+    "adagrad": Entry(
+        adagrad, 1e-2, "gradients over the root of summed squares", _ADAGRAD, scaling="adam"
+    ),
     "adafactor_classic": Entry(
-        adafactor_classic, 1e-2, "Adafactor as published, steps relative to weights", _ADAFACTOR
+        adafactor_classic,
+        1e-2,
+        "Adafactor as published, steps relative to weights",
+        _ADAFACTOR,
+        unscaled=_RELATIVE,
     ),
     "sophia": Entry(
         sophia,
@@ -64,26 +88,55 @@ REGISTRY: dict[str, Entry] = {
         "averaged gradient over sampled curvature",
         "arXiv 2305.14342",
         extra_flops="a second gradient every curvature_frequency steps",
+        unscaled=_CURVATURE,
     ),
-    "adalayer": Entry(adalayer, 3.16e-3, "Adam with one second average per tensor", _STUDY),
-    "adalayer_star": Entry(adalayer_star, 3.16e-3, "Adalayer with one per logit", _STUDY),
-    "adalayer_frozen": Entry(adalayer_frozen, 3.16e-3, "Adalayer* as at the start", _STUDY),
-    "adalayer_sgd_last": Entry(adalayer_sgd_last, 31.6, "SGD, last layer adaptive", _STUDY),
-    "adalayer_sgd": Entry(adalayer_sgd, 31.6, "SGD, last layer and norms adaptive", _STUDY),
-    "adafactor_sgd": Entry(adafactor_sgd, 31.6, "SGD, last layer and norms factored", _STUDY),
-    "nadamw": Entry(nadamw, 3.16e-3, "Adam that looks one step ahead", "Dozat 2016, ICLR workshop"),
+    "adalayer": Entry(
+        adalayer, 3.16e-3, "Adam with one second average per tensor", _STUDY, scaling="adam"
+    ),
+    "adalayer_star": Entry(
+        adalayer_star, 3.16e-3, "Adalayer with one per logit", _STUDY, scaling="adam"
+    ),
+    "adalayer_frozen": Entry(
+        adalayer_frozen, 3.16e-3, "Adalayer* as at the start", _STUDY, scaling="adam"
+    ),
+    "adalayer_sgd_last": Entry(
+        adalayer_sgd_last, 31.6, "SGD, last layer adaptive", _STUDY, unscaled=_MIXED
+    ),
+    "adalayer_sgd": Entry(
+        adalayer_sgd, 31.6, "SGD, last layer and norms adaptive", _STUDY, unscaled=_MIXED
+    ),
+    "adafactor_sgd": Entry(
+        adafactor_sgd, 31.6, "SGD, last layer and norms factored", _STUDY, unscaled=_MIXED
+    ),
+    "nadamw": Entry(
+        nadamw,
+        3.16e-3,
+        "Adam that looks one step ahead",
+        "Dozat 2016, ICLR workshop",
+        scaling="adam",
+    ),
     "muon": Entry(
         muon,
         2e-2,
         "orthogonalised averages for the hidden matrices",
         _MUON,
         extra_flops="20 m^2 n + 10 m^3 per hidden m x n matrix, m <= n",
+        scaling="spectral",
     ),
     "adam_mini": Entry(
-        adam_mini, 3.16e-3, "Adam with one second average per row or head", "arXiv 2406.16793"
+        adam_mini,
+        3.16e-3,
+        "Adam with one second average per row or head",
+        "arXiv 2406.16793",
+        scaling="adam",
     ),
     "schedule_free_sgd": Entry(
-        schedule_free_sgd, 1.0, "SGD, evaluated at an average", _SCHEDULE_FREE, "warmup_constant"
+        schedule_free_sgd,
+        1.0,
+        "SGD, evaluated at an average",
+        _SCHEDULE_FREE,
+        "warmup_constant",
+        scaling="sgd",
     ),
     "schedule_free_adamw": Entry(
         schedule_free_adamw,
@@ -91,6 +144,7 @@ REGISTRY: dict[str, Entry] = {
         "Adam, evaluated at an average",
         _SCHEDULE_FREE,
         "warmup_constant",
+        scaling="adam",
     ),
     "soap": Entry(
         soap,
@@ -98,6 +152,7 @@ REGISTRY: dict[str, Entry] = {
         "Adam in Shampoo's eigenbasis",
         "arXiv 2409.11321",
         extra_flops=f"6 (m^2 n + m n^2) per m x n matrix, two QR {_AT_TIMES}",
+        unscaled=_SIDES,
     ),
     "shampoo": Entry(
         shampoo,
@@ -105,6 +160,7 @@ REGISTRY: dict[str, Entry] = {
         "one preconditioner per side",
         "arXiv 1802.09568",
         extra_flops=_SHAMPOO_FLOPS,
+        unscaled=_SIDES,
     ),
     "shampoo_squared": Entry(
         shampoo_squared,
@@ -112,16 +168,27 @@ REGISTRY: dict[str, Entry] = {
         "Shampoo with twice the power",
         "arXiv 2406.17748",
         extra_flops=_SHAMPOO_FLOPS,
+        unscaled=_SIDES,
     ),
     "cautious_adamw": Entry(
-        cautious_adamw, 3.16e-3, "Adam where the gradient agrees", "arXiv 2411.16085"
+        cautious_adamw,
+        3.16e-3,
+        "Adam where the gradient agrees",
+        "arXiv 2411.16085",
+        scaling="adam",
     ),
     "cautious_lion": Entry(
-        cautious_lion, 3.16e-4, "Lion where the gradient agrees", "arXiv 2411.16085"
+        cautious_lion, 3.16e-4, "Lion where the gradient agrees", "arXiv 2411.16085", scaling="adam"
     ),
-    "ademamix": Entry(ademamix, 3.16e-3, "Adam plus a slow average", "arXiv 2409.03137"),
-    "mars": Entry(mars, 3.16e-3, "Adam on gradients of less variance", "arXiv 2411.10438"),
-    "prodigy": Entry(prodigy, 1.0, "Adam that finds its learning rate", "arXiv 2306.06101"),
+    "ademamix": Entry(
+        ademamix, 3.16e-3, "Adam plus a slow average", "arXiv 2409.03137", scaling="adam"
+    ),
+    "mars": Entry(
+        mars, 3.16e-3, "Adam on gradients of less variance", "arXiv 2411.10438", scaling="adam"
+    ),
+    "prodigy": Entry(
+        prodigy, 1.0, "Adam that finds its learning rate", "arXiv 2306.06101", unscaled=_ONE_SIZE
+    ),
 }
 
 

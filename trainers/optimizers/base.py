@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -31,6 +31,10 @@ Beta2 = Annotated[
 Eps = Annotated[
     PerTrial, Hyperparameter(default=1e-15, open_low=True, help="added to the root of the average")
 ]
+
+WidthScaling = Literal["adam", "sgd", "spectral"]
+"""How steps depend on the size of gradients: `adam`, not at all; `sgd`, in proportion; `spectral`,
+not at all, and a hidden matrix's step has a spectral norm that suits its shape."""
 
 State = dict[str, Tensor]
 """Tensors of an optimizer for one parameter, by name. Each has the trials first."""
@@ -266,6 +270,10 @@ class Entry:
     """Whether weight decay is `build`'s affair, if it takes any: `Context.decay` is then zero."""
     version: str = ""
     """Of code that is not built in: release of its package, or SHA-256 of its source."""
+    scaling: WidthScaling | None = None
+    """Whose steps its own are like as the model gets wider; None: it cannot be used under muP."""
+    unscaled: str = "how its steps scale with the width is not stated"
+    """Why not."""
     check: Callable[..., object] | None = None
     """Takes one trial's hyperparameters and options as `build` does, all of them in range, and
     raises ValueError if they do not go together."""
