@@ -56,7 +56,7 @@ class Network:
         """
         params = self.params(flat_KP)
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
-        first, *others = torch.split(tokens_KBT.to(self.device), micro_batch, 1)
+        first, *others = torch.split(self._moved(tokens_KBT), micro_batch, 1)
         share, row = first.shape[1] / tokens_KBT.shape[1], 0
         grads, entropy_K = self._backward(leaves, first, z_loss_K, labels, share, row)
         total_KP = concatenate(grads)
@@ -96,11 +96,17 @@ class Network:
         K = len(next(iter(params.values())))
         total_K = torch.zeros(K, dtype=torch.float64, device=self.device)
         for tokens_BT in batches:
-            tokens_KBT = tokens_BT.to(self.device).expand(K, -1, -1)
+            tokens_KBT = self._moved(tokens_BT).expand(K, -1, -1)
             logits_KMV = self._logits(params, tokens_KBT)
             entropy_K = self.programs.cross_entropy(logits_KMV, tokens_KBT[..., 1:].flatten(1))
             total_K += entropy_K * len(tokens_BT)
         return (total_K / sum(len(tokens_BT) for tokens_BT in batches)).tolist()
+
+    def _moved(self, tokens: Tensor) -> Tensor:
+        """Tokens on the device, without waiting for what it still has to do."""
+        if self.device.type == "cpu":
+            return tokens
+        return tokens.pin_memory().to(self.device, non_blocking=True)
 
     def _logits(self, params: Params, tokens_KBT: Tensor) -> Tensor:
         with self._autocast():

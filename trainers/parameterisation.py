@@ -87,6 +87,9 @@ def at_width(optimizer: Optimizer, model: ModelConfig, scaling: WidthScaling | N
 
 
 def _by_role(optimizer: Optimizer, factors: Mapping[ParamRole, float]) -> Optimizer:
+    """One tensor at a time, and in no parts: each of them would have to know of the factors."""
+    assert optimizer.curvature is None, "no optimizer that scales with the width looks twice"
+
     def own(context: Context) -> Context:
         assert context.role is not None, "learning rates go by role"
         factor = factors[context.role]
@@ -100,9 +103,11 @@ def _by_role(optimizer: Optimizer, factors: Mapping[ParamRole, float]) -> Optimi
         assert optimizer.effective_lr is not None
         return optimizer.effective_lr(state, value, own(context))
 
-    return replace(
-        optimizer,
-        update=update,
+    return Optimizer(
+        optimizer.init,
+        update,
+        prepare=optimizer.prepare,
+        eval_params=optimizer.eval_params,
         effective_lr=None if optimizer.effective_lr is None else effective_lr,
-        elementwise=False,
+        shares=optimizer.shares,
     )
