@@ -30,11 +30,11 @@ from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 from sweeper.plots.transfer import TransferOptions
 from sweeper.spec import SweepSpec, parse
+from sweeper.storage.deleting import Deletion
 from sweeper.storage.editing import Edit
+from sweeper.storage.extending import Extension
 from sweeper.storage.records import (
-    Deletion,
     Event,
-    Extension,
     IdempotentRequest,
     Page,
     Submission,

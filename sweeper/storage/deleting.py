@@ -1,5 +1,6 @@
 """Deleting a sweep, with what only it used."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
@@ -7,13 +8,22 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 from sweeper.errors import Conflict, NotFound
 from sweeper.storage import listing
 from sweeper.storage.keys import lock_sweep_to_delete
-from sweeper.storage.records import Deletion
 from sweeper.storage.states import StackState
 from sweeper.storage.tables import event, point, stack, sweep, trial, variant
 from sweeper.storage.unused import ENDED, discard_all_unused
 from sweeper.trials import SweepState
 
 _DELETABLE = (SweepState.DONE, SweepState.DONE_WITH_FAILURES, SweepState.CANCELLED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion:
+    """What went with a sweep: its points, and the trials that nothing else needs."""
+
+    sweep_id: str
+    deleted: bool
+    points: int = 0
+    trials: int = 0
 
 
 def delete_sweep(connection: Connection, sweep_id: str) -> Deletion:

@@ -11,10 +11,25 @@ from sweeper.storage.demand import refresh_demand
 from sweeper.storage.events import Draft, write_events
 from sweeper.storage.identity import NewTrial, live_trials
 from sweeper.storage.keys import lock_sweep
-from sweeper.storage.records import EventKind, Extension
+from sweeper.storage.records import EventKind
 from sweeper.storage.tables import point, sweep, variant
 from sweeper.trials import Expansion, Intent, PlannedPoint
 from trainers.config import to_dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """Points that a sweep got: how many, how many of those asked for were `there` already.
+
+    `total`, `new` and `shared` count the trials of the added points.
+    """
+
+    sweep_id: str
+    points: int
+    there: int
+    total: int
+    new: int
+    shared: int
 
 
 def has_rounds(spec: Mapping[str, Any]) -> bool:

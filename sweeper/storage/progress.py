@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from sweeper.storage.column_types import cleaned
 from sweeper.storage.events import Draft, sweeps_of, write_events
 from sweeper.storage.ownership import fence, hold
 from sweeper.storage.records import Checkpoint, ControlRow, EventKind, MetricRow, Result
 from sweeper.storage.states import StackState
-from sweeper.storage.tables import attempt, cleaned, stack, trial
+from sweeper.storage.tables import attempt, stack, trial
 from sweeper.storage.unused import discard_unused_trials
 from sweeper.trials import Outcome, TrialState
 

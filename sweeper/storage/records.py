@@ -62,31 +62,6 @@ class Submission:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extension:
-    """Points that a sweep got: how many, how many of those asked for were `there` already.
-
-    `total`, `new` and `shared` count the trials of the added points.
-    """
-
-    sweep_id: str
-    points: int
-    there: int
-    total: int
-    new: int
-    shared: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deletion:
-    """What went with a sweep: its points, and the trials that nothing else needs."""
-
-    sweep_id: str
-    deleted: bool
-    points: int = 0
-    trials: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Best:
     """The lowest final loss of a sweep so far, and where it is."""
 

@@ -12,10 +12,8 @@ from sweeper.storage.identity import live_fingerprints
 from sweeper.storage.imports import store_imported
 from sweeper.storage.keys import sweep_key
 from sweeper.storage.records import (
-    Deletion,
     Event,
     EventKind,
-    Extension,
     IdempotentRequest,
     Page,
     Submission,
@@ -114,7 +112,7 @@ class Sweeps:
         """
         return self._database.write(lambda c: steering.retry(c, sweep_id))
 
-    def extend(self, sweep_id: str, planned: Expansion) -> Extension:
+    def extend(self, sweep_id: str, planned: Expansion) -> extending.Extension:
         """Add those of the planned points that the sweep lacks; `Conflict` if it is cancelled.
 
         `planned` has the variants of the sweep, in their order. A done sweep has work again.
@@ -128,7 +126,7 @@ class Sweeps:
         """
         return self._database.write(lambda c: listing.record(c, editing.edit(c, sweep_id, wanted)))
 
-    def delete(self, sweep_id: str) -> Deletion:
+    def delete(self, sweep_id: str) -> deleting.Deletion:
         """Delete a sweep that has ended, with the trials that nothing else needs.
 
         `Conflict` if it has not ended. A sweep that is not there is no error, and says so.
