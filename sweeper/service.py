@@ -29,6 +29,7 @@ from sweeper.plots.heatmap import HeatMapOptions
 from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 from sweeper.plots.transfer import TransferOptions
+from sweeper.report import page as report
 from sweeper.spec import SweepSpec, parse
 from sweeper.storage.deleting import Deletion
 from sweeper.storage.editing import Edit
@@ -257,6 +258,19 @@ class Service:
     def figure_page(self, sweep_id: str, options: StabilityOptions | None = None) -> str:
         """The same figure as an HTML page that needs nothing else."""
         return plots.html(self._figure(sweep_id, options), title=self.sweep(sweep_id).name)
+
+    def report(self, sweep_id: str) -> str:
+        """All that is known of a sweep as an HTML page that needs nothing else."""
+        view = self.curves(sweep_id)
+        return report.render(
+            report.Report(
+                sweep=view.sweep,
+                curves=tuple(zip(view.curves, view.stabilities, strict=True)),
+                figure=plots.element(self._figure(sweep_id, StabilityOptions())),
+                points=self.results(sweep_id),
+                trials=self.trials(sweep_id),
+            )
+        )
 
     def _figure(
         self, sweep_id: str, options: StabilityOptions | None, tolerance: float = 0.05

@@ -70,6 +70,19 @@ def figure_page(service: ServiceDep, sweep_id: SweepId, figure: OfSweep = "stabi
 
 
 @router.get(
+    "/sweeps/{sweep_id}/report.html",
+    operation_id="get_report",
+    response_class=Response,
+    responses=HTML,
+)
+def report(service: ServiceDep, sweep_id: SweepId) -> Response:
+    """All that is known of a sweep as one page, to keep and to print: it contacts nobody."""
+    name = f'attachment; filename="report-{sweep_id}.html"'
+    page = service.report(sweep_id)
+    return Response(page, media_type="text/html", headers={"content-disposition": name})
+
+
+@router.get(
     "/trials/{trial_id}/figure",
     operation_id="get_training_figure",
     response_class=Response,

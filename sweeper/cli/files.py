@@ -12,6 +12,7 @@ import typer
 from sweeper import presets as ready_made
 from sweeper.cli import options
 from sweeper.cli.output import UsageError, print_json, print_table, say
+from sweeper.cli.paper import write_paper
 from sweeper.cli.sweeps import connected, resolve
 from sweeper.client import Client
 
@@ -24,6 +25,7 @@ class Format(StrEnum):
     JSON = "json"
     OPTUNA = "optuna"
     HTML = "html"
+    FIGURE = "figure"
 
 
 _SUFFIXES: Mapping[str, Format] = {
@@ -36,7 +38,11 @@ _SUFFIXES: Mapping[str, Format] = {
 
 Output = Annotated[
     Path,
-    typer.Option("--output", "-o", help="File to write; `-` is stdout, for csv, json and html."),
+    typer.Option("--output", "-o", help="File to write; `-` is stdout, unless it is no text."),
+]
+
+Paper = Annotated[
+    Path | None, typer.Option("--paper", help="Folder for everything that a paper needs.")
 ]
 
 
@@ -47,19 +53,28 @@ def export(
         Format | None,
         typer.Option("--format", help="Default: by the suffix of the file; csv on stdout."),
     ] = None,
+    paper: Paper = None,
     as_json: options.AsJson = False,
     data: options.Data = options.HOME,
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Write the results of a sweep, one row per point, or its figure.
+    """Write the results of a sweep, one row per point, its report, or all that a paper needs.
 
     csv, parquet, json: all that is known of every point. optuna: a study per curve in an SQLite
-    file that optuna-dashboard opens (diverged points are FAIL there). html: the stability figure as
-    a page that needs no network.
+    file that optuna-dashboard opens (diverged points are FAIL there). html: a report with figure,
+    numbers, specification, versions and failures; figure: the figure alone. Both are pages that
+    need no network. --paper: a folder with the report, pictures, numbers, configurations, versions,
+    sources and hashes.
 
-    Examples: sweeper export latest -o results.csv; sweeper export latest -o study.db
+    Examples: sweeper export latest -o results.csv; sweeper export latest --paper lr-sweep
     """
+    if paper is not None:
+        if form is not None or output != Path("-"):
+            raise UsageError("--paper writes a folder of its own: leave out -o and --format")
+        with connected(data, url, key) as client:
+            write_paper(client, resolve(client, sweep_id), paper)
+        return
     chosen = Format.JSON if as_json and form is None else form or _by_suffix(output)
     with connected(data, url, key) as client:
         found = resolve(client, sweep_id)
@@ -108,7 +123,8 @@ _CONTENT: Mapping[Format, Callable[[Client, str], bytes]] = {
     Format.CSV: lambda client, sweep_id: client.results_file(sweep_id, "csv"),
     Format.PARQUET: lambda client, sweep_id: client.results_file(sweep_id, "parquet"),
     Format.JSON: lambda client, sweep_id: client.results_file(sweep_id, "json"),
-    Format.HTML: lambda client, sweep_id: client.figure_html(sweep_id).encode(),
+    Format.HTML: lambda client, sweep_id: client.report_html(sweep_id).encode(),
+    Format.FIGURE: lambda client, sweep_id: client.figure_html(sweep_id).encode(),
 }
 
 

@@ -189,6 +189,10 @@ class Client:
         """The maps of a sweep of two axes, one per optimizer, each with its ridge."""
         return self._connection.items(_path("sweeps", sweep_id) + "/heatmap")
 
+    def report_html(self, sweep_id: str) -> str:
+        """All that is known of a sweep as a page that needs no network."""
+        return self._connection.read(_path("sweeps", sweep_id) + "/report.html").text
+
     def cancel(self, sweep_id: str) -> Json:
         """End the sweep; what other sweeps want goes on."""
         return self._change(sweep_id, "cancel")

@@ -26,6 +26,27 @@ def from_json(text: str) -> go.Figure:
     return pio.from_json(text)
 
 
+_BEFORE_PRINT = """
+const drawn = document.getElementById("figure");
+addEventListener("beforeprint", () => Plotly.relayout(drawn, {width: 680}));
+addEventListener("afterprint", () => Plotly.relayout(drawn, {width: null, autosize: true}));
+"""
+"""A figure is as wide as the screen it was drawn on; paper is narrower (A4 without margins)."""
+
+
+def element(fig: go.Figure) -> str:
+    """The figure as a part of a page, with plotly.js and all else it needs; one to a page."""
+    config = {"displaylogo": False, "responsive": True}
+    drawn = fig.to_html(
+        full_html=False,
+        include_plotlyjs=True,
+        config=config,
+        div_id="figure",
+        include_mathjax=False,
+    )
+    return f"{drawn}\n<script>{_BEFORE_PRINT}</script>"
+
+
 def html(fig: go.Figure, title: str = "") -> str:
     """A page that holds the figure and all it needs: it opens anywhere, and contacts nobody."""
     theme = style.theme_named(fig.layout.meta["theme"])

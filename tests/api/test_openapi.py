@@ -34,6 +34,7 @@ OPERATIONS = {
     "get_heat_maps",
     "get_figure",
     "get_figure_page",
+    "get_report",
     "get_training_figure",
     "get_results",
     "get_results_as",
