@@ -62,6 +62,13 @@ class ImportedRow(_Model):
     provenance: dict[str, Any] = {}
 
     @checked(mode="after")
+    def _texts_can_be_stored(self) -> Self:
+        for name, value in (("config", self.config.model_dump()), ("provenance", self.provenance)):
+            if _has_nul(value):
+                raise ValueError(f"`{name}` has a text with the character NUL, which none may have")
+        return self
+
+    @checked(mode="after")
     def _the_outcome_is_that_of_the_loss(self) -> Self:
         if (self.outcome == "finite") != (self.final_loss is not None):
             raise ValueError(
@@ -96,6 +103,15 @@ class ImportSpec(_Model):
     """Where it comes from, in words: a file, a study, an address."""
     axis: ImportedAxis
     rows: list[ImportedRow] = Field(min_length=1, max_length=MAX_POINTS)
+
+
+def _has_nul(value: Any) -> bool:
+    """Whether a NUL is anywhere: PostgreSQL cannot read JSON that has one."""
+    if isinstance(value, dict):
+        return any("\0" in key or _has_nul(part) for key, part in value.items())
+    if isinstance(value, list):
+        return any(_has_nul(part) for part in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def parse(body: Mapping[str, Any]) -> ImportSpec:

@@ -229,6 +229,7 @@ def send(client: TestClient, text: str | bytes) -> Any:
         ("GET", "/api/v1/sweeps/none/curves"),
         ("GET", "/api/v1/sweeps/none/figure"),
         ("GET", "/api/v1/sweeps/none/figure.html"),
+        ("GET", "/api/v1/sweeps/none/report.html"),
         ("GET", "/api/v1/sweeps/none/stability"),
         ("GET", "/api/v1/sweeps/none/trials"),
         ("GET", "/api/v1/sweeps/none/results"),

@@ -33,6 +33,8 @@ def problems(given: dict[str, Any]) -> dict[str, str]:
         ({"final_loss": None}, "", "a finite row has a `final_loss`"),
         ({"config": {"hyperparameters": {"lr": "high"}}}, "/config/hyperparameters/lr", "'high'"),
         ({"config": {"steps": "many"}}, "/config/steps", "a whole number is needed"),
+        ({"config": {"x": [{"a\0": 1}]}}, "", "`config` has a text with the character NUL"),
+        ({"provenance": {"host": "\0"}}, "", "`provenance` has a text with the character NUL"),
         ({"loss": 3.0}, "/loss", "unknown key 'loss'"),
         ({"value": -0.1}, "/value", "value >= 0 must hold on a log axis"),
     ],
