@@ -98,6 +98,10 @@ class Speed:
         """Whether some stack of this shape has run here, of any size."""
         return bool(self._factors)
 
+    def ran_with(self, size: int) -> int | None:
+        """Sequences at once with which a stack of just that K has run; None if none has."""
+        return next((m.micro_batch for m in self.known if m.size == size), None)
+
     @property
     def size_limit(self) -> int | None:
         """The largest K that is not known to be too large for the memory; None if none is.

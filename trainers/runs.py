@@ -46,6 +46,10 @@ class Run(Protocol):
     def finished(self) -> bool:
         """Whether all steps are taken, or no member is live."""
 
+    @property
+    def micro_batch(self) -> int | None:
+        """Sequences of each member that are computed at once; None if it is not known."""
+
     def advance(self) -> StepMetrics | None:
         """Goes on by a step; metrics where there are any to keep."""
 
@@ -142,6 +146,11 @@ class FunctionRun:
     def finished(self) -> bool:
         """Whether the last step was yielded, or the member is not live."""
         return self._step >= self.steps or not self._is_live
+
+    @property
+    def micro_batch(self) -> None:
+        """A function cuts its batches itself."""
+        return
 
     def advance(self) -> StepMetrics | None:
         """Goes on to the next yield; metrics with every validation loss, else a hundred times.

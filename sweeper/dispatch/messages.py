@@ -60,6 +60,8 @@ class Work:
     control: str
     """Name of the control actor."""
     timing: Timing
+    micro_batch: int | None = None
+    """Sequences at once with which such a stack has run before; None to find out."""
     plugin: str | None = None
     """Source of the file that defines the optimizer, if it is not built in."""
 

@@ -180,15 +180,17 @@ class StackSearcher(Searcher):
         """What Tune gives the worker, once this process has noted that the stack runs."""
         supply = self._supply
         gpus = 1 if supply.capacity().gpus else 0
-        config = from_dict(claim.members[0].config)
+        size, config = len(claim.members), from_dict(claim.members[0].config)
+        speed = self._speeds([claim.members[0].config]).of(config)
         running = Running(
             claim=claim,
             cpus=claim.threads,
             gpus=gpus,
-            cost_s=self._speeds([claim.members[0].config]).of(config).stack_s(len(claim.members)),
+            cost_s=speed.stack_s(size),
             steps=config.steps,
         )
-        work = self._work(claim, gpus).to_json()
+        micro_batch = speed.ran_with(size) if gpus else None  # A CPU reads batches whole.
+        work = self._work(claim, gpus, micro_batch).to_json()
         supply.running.add(trial_id, running)
         self._count += 1
         return {
@@ -249,7 +251,7 @@ class StackSearcher(Searcher):
             message = "the model does not fit into the memory of a GPU here"
             self._supply.store.reject(self._supply.epoch, left, message)
 
-    def _work(self, claim: Claim, gpus: int) -> Work:
+    def _work(self, claim: Claim, gpus: int, micro_batch: int | None) -> Work:
         supply = self._supply
         return Work(
             stack_id=claim.stack_id,
@@ -264,6 +266,7 @@ class StackSearcher(Searcher):
             checkpoint_slots=claim.checkpoint_slots,
             control=supply.control,
             timing=supply.timing,
+            micro_batch=micro_batch,
             plugin=plugins.source_of(claim.members[0].config["optimizer"]),
         )
 

@@ -114,7 +114,12 @@ class _Session:
         if work.plugin is not None:
             plugins.take(work.plugin)
         configs = [from_dict(plain) for plain in work.configs]
-        run = start(configs, data_dir=Path(work.data_dir), device=work.device)
+        run = start(
+            configs,
+            data_dir=Path(work.data_dir),
+            device=work.device,
+            micro_batch=work.micro_batch,
+        )
         if work.checkpoint is not None:
             run.load(self._root / work.checkpoint, work.checkpoint_slots)
         _log.info(
@@ -207,9 +212,9 @@ class _Session:
         self._note_pace(run)
 
     def _note_pace(self, run: Run) -> None:
-        device, micro_batch = self._work.device, getattr(run, "micro_batch", None)
+        device = self._work.device
         peak_bytes = torch.cuda.max_memory_allocated() if device == "cuda" else None
-        pace = self._stopwatch.pace(_device_name(device), micro_batch, peak_bytes)
+        pace = self._stopwatch.pace(_device_name(device), run.micro_batch, peak_bytes)
         self._report = replace(self._report, pace=pace)
 
     def _send(

@@ -29,6 +29,7 @@ WORK = Work(
     checkpoint_slots=(0, 1),
     control="control",
     timing=Timing(checkpoint_s=1.0),
+    micro_batch=4,
 )
 REPORT = Report(
     stack_id=3,

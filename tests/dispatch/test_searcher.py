@@ -115,6 +115,23 @@ def test_it_plans_with_what_is_remembered(bench: Bench) -> None:
     assert running.cost_s > 10 * 60.0
 
 
+@pytest.mark.parametrize(("gpus", "micro_batch"), [(0, None), (1, 2)])
+def test_a_gpu_goes_on_with_the_micro_batch_that_ran(
+    bench: Bench, gpus: int, micro_batch: int | None
+) -> None:
+    builders.submit(bench.store)
+    shape = shape_key(builders.config(0.1))
+    known = Measurement(device=HERE.device, shape=shape, size=3, step_s=0.1, micro_batch=2)
+    bench.store.queue.note_speed(known)
+    there_is = replace(HERE, gpus=gpus, gpu_memory_bytes=2**34)
+    searcher = StackSearcher(replace(bench.supply, capacity=lambda: there_is))
+    config = searcher.suggest("one")
+    assert isinstance(config, dict)
+    work = work_from_json(config["spec"])
+    assert (len(work.configs), work.device) == (3, "cuda" if gpus else "cpu")
+    assert work.micro_batch == micro_batch
+
+
 def test_readers_are_told_the_machine_when_it_changes(bench: Bench) -> None:
     there_is = [HERE, HERE, replace(HERE, cpus=5)]
     announcer = Announcer(bench.store.queue, bench.epoch, lambda: there_is.pop(0))
