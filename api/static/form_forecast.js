@@ -10,7 +10,7 @@ const short = (value) => Number(value.toPrecision(3)).toLocaleString("en");
 
 function duration(seconds) {
   const [size, name] = UNITS.find(([unit]) => seconds >= unit) ?? UNITS[2];
-  return `${short(seconds / size)} ${name}`;
+  return `${short(seconds / size)}\u00a0${name}`;
 }
 
 function row(cells, tag) {
@@ -32,7 +32,7 @@ export function showForecast(forecast) {
   byId("p-source").textContent = forecast ? remarks(forecast) : "";
   if (!forecast) return;
   byId("p-device").textContent = forecast.machine.gpus ? "GPU-hours" : "Core-hours";
-  table.append(row(["", "K", "stacks", "MiB", "each"], "th"));
+  table.append(row(["stacks of", "K", "number", "MiB", "each"], "th"));
   for (const kind of forecast.kinds) {
     const memory = kind.memory_bytes === null ? "–" : short(kind.memory_bytes / 2 ** 20);
     table.append(row([`${kind.optimizer}, ${kind.scale}`, kind.size, kind.count, memory, duration(kind.seconds)], "td"));
