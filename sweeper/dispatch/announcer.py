@@ -1,10 +1,14 @@
 """Tells readers of the database what the dispatcher trains on."""
 
+import logging
 from collections.abc import Callable
 
 from sweeper.dispatch.cluster import Capacity
+from sweeper.errors import Unavailable
 from sweeper.machine import Machine
 from sweeper.storage.queue import Queue
+
+_log = logging.getLogger(__name__)
 
 
 class Announcer:
@@ -19,6 +23,11 @@ class Announcer:
     def look(self) -> None:
         """See whether it has changed."""
         machine = self._capacity().machine()
-        if machine != self._told:
+        if machine == self._told:
+            return
+        try:
             self._store.note_machine(self._epoch, machine)
+        except Unavailable as error:  # Nothing else has to wait for that.
+            _log.warning("the machine is not told yet: %s", error)
+        else:
             self._told = machine

@@ -20,7 +20,8 @@ from sweeper.dispatch.searcher import StackSearcher, Supply
 from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
-from sweeper.storage.store import Store
+from sweeper.storage import engine
+from sweeper.storage.store import Store, open_store
 from sweeper.throughput import Measurement, shape_key
 from tests.storage import builders
 
@@ -140,6 +141,23 @@ def test_readers_are_told_the_machine_when_it_changes(bench: Bench) -> None:
     announcer.look()
     announcer.look()
     assert bench.store.queue.machine() == replace(HERE, cpus=5).machine()
+
+
+def test_a_locked_database_is_told_the_machine_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SQLITE_PRAGMAS", ("busy_timeout=10",))
+    with open_store(bench.store.url) as impatient:
+        announcer = Announcer(impatient.queue, bench.epoch, lambda: HERE)
+        path = bench.store.url.removeprefix("sqlite:///")
+        # The same library: locks of another copy of it in this process are not seen.
+        with closing(engine.sqlite_module().connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            announcer.look()
+            other.execute("ROLLBACK")
+        assert impatient.queue.machine() is None
+        announcer.look()
+        assert impatient.queue.machine() == HERE.machine()
 
 
 def test_interrupted_stacks_come_first_as_they_were(bench: Bench) -> None:
