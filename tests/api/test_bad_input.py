@@ -88,9 +88,9 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "neither values nor a range": (
         changed(axis={"low": None, "high": None, "points": None}),
         "/axis",
-        ("`values`", "`low`, `high` and `points`"),
+        ("`values`", "`low` and `high` with either `points`"),
     ),
-    "both values and a range": (changed(axis={"values": [0.1]}), "/axis", ("not both",)),
+    "both values and a range": (changed(axis={"values": [0.1]}), "/axis", ("in one way",)),
     "repeated values": (changed(axis=listed(0.1, 0.2, 0.1)), "/axis/values", ("repeat", "0.1")),
     "values that coincide after rounding": (
         changed(axis={"low": 0.1, "high": 0.1001, "points": 5}),

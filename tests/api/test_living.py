@@ -136,7 +136,7 @@ def test_disk_use_counts_what_a_sweep_alone_has(
     by_id = {sweep["id"]: sweep for sweep in use["sweeps"]}
     assert (by_id[sweep_id]["trials"], by_id[sweep_id]["own_trials"]) == (8, 6)
     assert (by_id[other]["trials"], by_id[other]["own_trials"]) == (4, 2)
-    assert by_id[sweep_id]["measurements"] == 3 * by_id[other]["measurements"] > 0
+    assert by_id[sweep_id]["measurements"] > by_id[other]["measurements"] > 0
     assert 0 < sum(sweep["database"] for sweep in use["sweeps"]) < use["database"]
     assert [sweep["id"] for sweep in use["sweeps"]] == [sweep_id, other]
 
