@@ -22,6 +22,7 @@ from api.routes import (
     intents,
     living,
     results,
+    search,
     sweeps,
     trials,
 )
@@ -92,6 +93,7 @@ def _api() -> APIRouter:
         heatmap,
         figures,
         results,
+        search,
         trials,
         events,
         compare,

@@ -12,10 +12,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sweeper.analysis.curves import Curve, stability_curves
-from sweeper.errors import NotFound, SweeperError
-from sweeper.expand import further, optimizers_of
+from sweeper.errors import Conflict, NotFound, SweeperError
+from sweeper.expand import expand_candidates, further, optimizers_of
 from sweeper.extension import check_same_runs, curve_points, parsed_spec
 from sweeper.rules.values import further_values, takes_whole_numbers
+from sweeper.search.rounds import known_candidates, next_candidates, searched, told
 from sweeper.spec import OptimizerSpec, SweepSpec
 from sweeper.storage.rounds import History, WaitingCurve
 from sweeper.storage.store import Store
@@ -76,6 +77,8 @@ def _step(
 ) -> tuple[Expansion | None, str]:
     """Points to add, if any are to be, and the reason."""
     spec, shape = parsed_spec(submitted), stability_curves(points)[0]
+    if spec.search is not None:
+        return _search_step(spec, points)
     step = next_round(
         shape,
         spec.extend,
@@ -90,6 +93,18 @@ def _step(
     seeds = _common_seeds(shape)
     wanted = [(curve.position, value, seed) for value in step.values for seed in seeds]
     return further(spec, there.sample.data, wanted, step.origin), step.reason
+
+
+def _search_step(spec: SweepSpec, points: "pd.DataFrame") -> tuple[Expansion | None, str]:
+    """The next candidates of a search, if any are left, and what is known so far."""
+    assert spec.search is not None
+    (known,), sample = searched(spec, points), curve_points(points)[0].sample
+    again = expand_candidates(spec, sample.data, known_candidates(known))
+    if sample not in [trial.config for trial in again.trials]:
+        raise Conflict("the code has changed since, so that its runs would be others")
+    following = next_candidates(spec, known)
+    planned = expand_candidates(spec, sample.data, following) if following else None
+    return planned, told(known, spec.search.trials)
 
 
 def _common_seeds(curve: Curve) -> list[int]:

@@ -1,7 +1,7 @@
 """From a sweep to its variants, points and distinct trials. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -42,7 +42,7 @@ class _Planned:
 
     variant: Variant
     optimizer: OptimizerSpec
-    settings: Mapping[str, Setting]
+    settings: dict[str, Setting]
     values: tuple[float, ...]
 
 
@@ -76,6 +76,33 @@ def further(
     """
     planned = tuple(_planned(spec))
     return _expansion(spec, planned, data, wanted, origin)
+
+
+def expand_candidates(
+    spec: SweepSpec,
+    data: DataConfig,
+    candidates: Mapping[tuple[int, int], dict[str, float]],
+    salt: str = "",
+) -> Expansion:
+    """Points of a search that `check` has passed: its values, by variant and candidate number."""
+    planned = tuple(_planned(spec))
+    parts = [
+        _expansion(
+            spec,
+            [replace(plan, settings={**plan.settings, **values}) for plan in planned],
+            data,
+            [(position, float(number), seed) for seed in spec.seeds],
+            Origin.SEARCH,
+            salt,
+        )
+        for (position, number), values in candidates.items()
+    ]
+    trials = {trial.fingerprint: trial for part in parts for trial in part.trials}
+    return Expansion(
+        variants=tuple(plan.variant for plan in planned),
+        points=tuple(point for part in parts for point in part.points),
+        trials=tuple(trials.values()),
+    )
 
 
 def optimizers_of(spec: SweepSpec) -> tuple[OptimizerSpec, ...]:

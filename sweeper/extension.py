@@ -72,6 +72,8 @@ def extension(spec: SweepSpec, asked: ExtensionSpec, there: Sequence[CurvePoints
     Raises `InvalidRequest` for what no submission could have asked for, and `Conflict` where the
     same points would be other runs today.
     """
+    if spec.search is not None:
+        raise Conflict("a search asks for its candidates itself; submit another one to go on")
     chosen = [c for c in there if asked.variants is None or c.label in asked.variants]
     found = [*_problems(spec, asked, there, chosen)]
     if found:

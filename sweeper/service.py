@@ -19,6 +19,7 @@ from sweeper.analysis.heatmap import HeatMap, heat_maps
 from sweeper.analysis.stability import Stability, stability
 from sweeper.disk import DiskUse, disk_use
 from sweeper.editing import parse_edit
+from sweeper.errors import Conflict, InvalidRequest, NotFound, Problem
 from sweeper.extension import planned_extension
 from sweeper.grids import axis_scale
 from sweeper.imports import form
@@ -30,6 +31,8 @@ from sweeper.plots.stability import StabilityOptions
 from sweeper.plots.training import TrainingOptions
 from sweeper.plots.transfer import TransferOptions
 from sweeper.report import page as report
+from sweeper.search.centre import centred
+from sweeper.search.rounds import Searched, searched
 from sweeper.spec import SweepSpec, parse
 from sweeper.storage.deleting import Deletion
 from sweeper.storage.editing import Edit
@@ -62,6 +65,8 @@ class CurvesView:
     sweep: SweepRecord
     curves: tuple[Curve, ...]
     stabilities: tuple[Stability, ...]
+    searched: tuple[Searched, ...]
+    """Of a search: what it has found."""
 
     @property
     def heat_maps(self) -> tuple[HeatMap, ...]:
@@ -106,13 +111,14 @@ class Service:
         The same `key` with the same body gives the same sweep again. Raises `InvalidRequest`,
         `KeyReused` or `NeedsConfirmation`, and then nothing is stored.
         """
-        spec = parse(body)
+        resolved = self._centred(body)
+        spec = parse(resolved)
         expansion = self._expand(spec)
         if not (confirmed or math.isinf(self.confirm_above_hours)):
             submission.refuse_if_large(self._weighed(spec, expansion), self.confirm_above_hours)
         return self.store.sweeps.submit(
             name=spec.name,
-            spec=dict(body),
+            spec=resolved,
             parameter=spec.axis.parameter,
             axis_scale=axis_scale(spec.axis),
             priority=spec.priority,
@@ -134,12 +140,22 @@ class Service:
 
     def preview(self, body: Mapping[str, Any]) -> submission.Preview:
         """What `submit` would store, with its cost; stores nothing. Raises `InvalidRequest`."""
-        spec = parse(body)
+        spec = parse(self._centred(body))
         return self._weighed(spec, self._expand(spec))
 
     def _weighed(self, spec: SweepSpec, expansion: Expansion) -> submission.Preview:
-        known = frozenset[str]() if spec.fresh else self._known(expansion)
-        return submission.preview(expansion, known, self.store.queue)
+        whole = submission.in_full(spec, expansion, self.datasets())
+        known = frozenset[str]() if spec.fresh else self._known(whole)
+        return submission.preview(whole, known, self.store.queue)
+
+    def _centred(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The body with the best values of the search that it names, if it names one."""
+        if not isinstance(body.get("centre"), str):
+            return dict(body)
+        try:
+            return centred(body, self.searched(body["centre"]))
+        except (NotFound, Conflict) as error:
+            raise InvalidRequest((Problem("/centre", str(error)),)) from None
 
     def _expand(self, spec: SweepSpec) -> Expansion:
         return submission.whole_expansion(spec, self.datasets(), self.datasets_dir)
@@ -212,12 +228,21 @@ class Service:
         """What happened to a sweep after the event of that id."""
         return self.store.sweeps.events(sweep_id, after=after, limit=limit)
 
+    def searched(self, sweep_id: str) -> tuple[Searched, ...]:
+        """What a search has found so far, by variant; `Conflict` if the sweep is no search."""
+        view = self.curves(sweep_id)
+        if not view.sweep.is_search:
+            raise Conflict(f"sweep {sweep_id} is no search")
+        return view.searched
+
     def curves(self, sweep_id: str, tolerance: float = 0.05) -> CurvesView:
         """Curves and stability numbers of a sweep as far as it has come."""
         sweep = self.sweep(sweep_id)
-        curves = stability_curves(self.store.results.points(sweep_id))
+        points = self.store.results.points(sweep_id)
+        curves = stability_curves(points)
         numbers = tuple(stability(curve, tolerance) for curve in curves)
-        return CurvesView(sweep=sweep, curves=curves, stabilities=numbers)
+        found = searched(parse(sweep.spec), points) if sweep.is_search else ()
+        return CurvesView(sweep=sweep, curves=curves, stabilities=numbers, searched=found)
 
     def estimates(
         self, sweep_id: str, tolerance: float = 0.05, window: comparing.Window | None = None
@@ -277,6 +302,8 @@ class Service:
     ) -> Any:
         view = self.curves(sweep_id, tolerance)
         chosen = options or StabilityOptions(title=view.sweep.name)
+        if view.sweep.is_search:
+            return plots.FIGURES["search"](view.searched, options=chosen)
         return plots.FIGURES["stability"](view.curves, view.stabilities, options=chosen)
 
     def heat_map_figure(self, sweep_id: str, options: HeatMapOptions | None = None) -> str:

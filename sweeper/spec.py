@@ -20,6 +20,7 @@ MAX_POINTS = 10_000
 """Points of one sweep: variants times values times seeds."""
 
 AxisScale = Literal["log", "linear", "one_minus_log"]
+SamplerName = Literal["tpe", "gp"]
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True)]
@@ -152,11 +153,41 @@ def _with_budget(raw: Any) -> Any:
     )
 
 
+class RangeSpec(_Model):
+    """What a search may try of a hyperparameter, both ends included."""
+
+    low: Number
+    high: Number
+    scale: AxisScale | None = None
+
+
+class SearchSpec(_Model):
+    """Looks for the best values of several hyperparameters at once, in place of an axis."""
+
+    over: dict[Name, RangeSpec] = Field(min_length=1, max_length=20)
+    """An optimizer without one of them is searched over the others."""
+    trials: Annotated[Whole, Field(ge=1, le=1000)]
+    """Candidates of each variant."""
+    at_once: Annotated[Whole, Field(ge=1, le=100)] = 4
+    """Candidates of each variant that are asked for together, and trained as one stack."""
+    sampler: SamplerName = "tpe"
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
+    """Of the sampler; the runs have the `seeds` of the sweep."""
+
+
+CANDIDATE = "candidate"
+"""The axis of a search: its values are the numbers of the candidates, in the order of asking."""
+
+
 class SweepSpec(_Model):
-    """One axis over optimizers, scales, architectures and seeds; or two, for their interaction."""
+    """One axis over optimizers, scales, architectures and seeds; or two, for their interaction.
+
+    Or no axis but a search for the best values of several hyperparameters.
+    """
 
     name: Text
     axis: AxisSpec
+    search: SearchSpec | None = None
     second_axis: AxisSpec | None = None
     """Every value of it is a variant of each optimizer."""
     optimizers: list[OptimizerSpec] = Field(min_length=1, max_length=100)
@@ -175,6 +206,19 @@ class SweepSpec(_Model):
     """Adds values on the side where the optimum lies on the edge, until it is bracketed."""
     refine: RefinementSpec | None = None
     """Then adds values where the curve is not known closely enough."""
+    centre: Name | None = None
+    """The search whose best values the settings are, where they do not say otherwise."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _axis_of_a_search(cls, raw: Any) -> Any:
+        """The numbers of its candidates, so that a search is a sweep to everything else."""
+        if not isinstance(raw, dict) or raw.get("search") is None:
+            return raw
+        also = [key for key in ("axis", "second_axis", "extend", "refine") if raw.get(key)]
+        if also:
+            raise ValueError(f"a search has no {also[0]}: give one of `axis` and `search`")
+        return raw | {"axis": {"parameter": CANDIDATE, "values": [0], "scale": "linear"}}
 
 
 class ExtensionSpec(_Model):
@@ -295,6 +339,7 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "second_axis": AxisSpec,
     "extend": BracketSpec,
     "refine": RefinementSpec,
+    "search": SearchSpec,
 }
 
 

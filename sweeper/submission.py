@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeper.errors import InvalidRequest, NeedsConfirmation, Problem
-from sweeper.expand import expand
+from sweeper.expand import expand, expand_candidates
 from sweeper.forecast import Forecast, forecast
 from sweeper.machine import Machine
+from sweeper.rules.check import check
+from sweeper.search.asking import missing
+from sweeper.search.rounds import first_candidates, imagined_candidates
 from sweeper.spec import SweepSpec
 from sweeper.storage.queue import Queue
 from sweeper.throughput import Speeds, shape_key
@@ -46,13 +49,28 @@ class Preview:
 def whole_expansion(
     spec: SweepSpec, data: Mapping[str, DataConfig], datasets_dir: Path, salt: str = ""
 ) -> Expansion:
-    """The points and trials of a sweep whose data set is whole; raises `InvalidRequest`."""
+    """The points and trials of a sweep whose data set is whole; raises `InvalidRequest`.
+
+    Of a search they are those of its first round.
+    """
     if spec.data in known_names(datasets_dir):
         try:
             verify(datasets_dir, dataset(datasets_dir, spec.data))
         except DataError as error:
             raise InvalidRequest((Problem("/data", str(error)),)) from None
-    return expand(spec, data, salt)
+    if spec.search is None:
+        return expand(spec, data, salt)
+    check(spec, data)
+    if message := missing(spec.search.sampler):
+        raise InvalidRequest((Problem("/search/sampler", message),))
+    return expand_candidates(spec, data[spec.data], first_candidates(spec), salt)
+
+
+def in_full(spec: SweepSpec, expansion: Expansion, data: Mapping[str, DataConfig]) -> Expansion:
+    """All that an expanded sweep may come to train: of a search, candidates as good as any."""
+    if spec.search is None:
+        return expansion
+    return expand_candidates(spec, data[spec.data], imagined_candidates(spec))
 
 
 def preview(expansion: Expansion, known: Collection[str], queue: Queue) -> Preview:

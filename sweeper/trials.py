@@ -32,6 +32,7 @@ class Origin(StrEnum):
     GRID = "grid"
     EXTEND = "extend"
     REFINE = "refine"
+    SEARCH = "search"
 
 
 class Intent(StrEnum):

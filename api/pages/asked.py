@@ -8,12 +8,16 @@ from api.pages import words
 
 def axes(spec: Mapping[str, Any]) -> str:
     """The swept hyperparameters: `lr`, or `lr, momentum`."""
+    if spec.get("search"):
+        return ", ".join(spec["search"]["over"])
     found = [spec[key]["parameter"] for key in ("axis", "second_axis") if spec.get(key)]
     return ", ".join(found)
 
 
 def axis_range(spec: Mapping[str, Any]) -> str:
     """Lowest and highest value of the first axis, own ones of optimizers included."""
+    if spec.get("search"):
+        return f"search of {spec['search']['trials']}"
     grids = [spec["axis"], *(o for o in spec["optimizers"] if isinstance(o, Mapping))]
     values = [number for grid in grids for number in _numbers(grid, "values", "low", "high")]
     if values:

@@ -121,6 +121,7 @@ def sweep_page(
         curves=[CurveRow(curve=curve, numbers=numbers) for curve, numbers in pairs],
         heat_maps=view.heat_maps,
         comparison=comparison,
+        searched=view.searched,
         events=events[-SHOWN_EVENTS:],
         num_events=len(events),
         newest_event=events[-1].id if events else 0,

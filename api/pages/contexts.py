@@ -11,6 +11,7 @@ from sweeper.analysis.curves import Curve
 from sweeper.analysis.heatmap import HeatMap
 from sweeper.analysis.stability import Stability
 from sweeper.optimizer_info import OptimizerInfo
+from sweeper.search.rounds import Searched
 from sweeper.settings import Rule
 from sweeper.storage.records import Event, SweepRecord, TrialRecord
 from trainers.config import Hyperparameter
@@ -68,6 +69,8 @@ class SweepPage:
     heat_maps: Sequence[HeatMap]
     """Of a sweep of two axes."""
     comparison: ComparisonSection
+    searched: Sequence[Searched]
+    """Of a search."""
     events: Sequence[Event]
     """The newest, oldest first."""
     num_events: int

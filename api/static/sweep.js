@@ -105,7 +105,7 @@ document.addEventListener("visibilitychange", () => {
   update();
 });
 const KINDS = ["progress", "submitted", "imported", "cancelled", "paused", "resumed", "retried", "started",
-  "trial_done", "trial_failed", "returned", "split", "extended", "refined", "settled", "edited"];
+  "trial_done", "trial_failed", "returned", "split", "extended", "refined", "asked", "settled", "edited"];
 const newestEvent = () => document.querySelector("[data-newest-event]")?.dataset.newestEvent ?? 0;
 
 document.addEventListener("click", async (event) => {

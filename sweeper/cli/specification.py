@@ -20,6 +20,9 @@ Scales = Annotated[list[str] | None, typer.Option("--scale", help="Other scales;
 Seeds = Annotated[list[int] | None, typer.Option("--seed", help="Other seeds; repeatable.")]
 Steps = Annotated[int | None, typer.Option(help="Another length, in optimizer steps.")]
 Priority = Annotated[int | None, typer.Option(help="Higher goes first; from -100 to 100.")]
+Centre = Annotated[
+    str | None, typer.Option(help="A search: its best values become the settings of the sweep.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew what is there already.")]
 
 
@@ -33,6 +36,7 @@ def sweep_body(
     steps: int | None = None,
     priority: int | None = None,
     fresh: bool = False,
+    centre: str | None = None,
 ) -> dict[str, Any]:
     """The sweep as REST takes it; whatever is given replaces that part of the source."""
     body = _load(source, preset)
@@ -42,6 +46,7 @@ def sweep_body(
         "seeds": seeds or None,
         "priority": priority,
         "fresh": fresh or None,
+        "centre": centre,
     }
     body |= {key: value for key, value in given.items() if value is not None}
     base = body.get("base") or {}

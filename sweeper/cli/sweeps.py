@@ -53,6 +53,7 @@ def submit(
     steps: given.Steps = None,
     priority: given.Priority = None,
     fresh: given.Fresh = False,
+    centre: given.Centre = None,
     wait: Wait = False,
     dry_run: DryRun = False,
     confirm: Confirm = False,
@@ -77,6 +78,7 @@ def submit(
         steps=steps,
         priority=priority,
         fresh=fresh,
+        centre=centre,
     )
     with connected(data, url, key) as client:
         if dry_run:

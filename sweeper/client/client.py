@@ -170,6 +170,10 @@ class Client:
         """
         return self._connection.get("compare", sweep=list(sweep_ids), **options)
 
+    def searched(self, sweep_id: str) -> list[Json]:
+        """What a search has found: its candidates and the `best`, one entry per variant."""
+        return self._connection.items(_path("sweeps", sweep_id) + "/search")
+
     def figure(self, sweep_id: str, **options: str | float | bool) -> "Figure":
         """A figure; options as in REST: `figure="heatmap"`, `theme`, `seeds`, `tolerance`."""
         from sweeper import plots

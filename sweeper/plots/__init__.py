@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import plotly.graph_objects as go
 import plotly.io as pio
 
-from sweeper.plots import effective_lr, heatmap, stability, style, training, transfer
+from sweeper.plots import effective_lr, heatmap, search, stability, style, training, transfer
 
 FIGURES: Mapping[str, Callable[..., go.Figure]] = {
     "stability": stability.figure,
@@ -13,6 +13,7 @@ FIGURES: Mapping[str, Callable[..., go.Figure]] = {
     "effective_lr": effective_lr.figure,
     "heatmap": heatmap.figure,
     "transfer": transfer.figure,
+    "search": search.figure,
 }
 
 

@@ -3,16 +3,26 @@
 from collections.abc import Iterable, Mapping
 
 from sweeper.errors import InvalidRequest, Problem
-from sweeper.rules import axis, grids, names, rounds, settings, values
+from sweeper.rules import axis, grids, names, rounds, search, settings, values
 from sweeper.spec import SweepSpec
 from trainers.config import DataConfig
 
 
 def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
     """Raise `InvalidRequest` with everything that is wrong, if anything is."""
-    problems = (
-        list(names.unknown_names(spec, data))
-        or list(settings.out_of_range(spec))
+    rules = _of_an_axis if spec.search is None else _of_a_search
+    problems = list(names.unknown_names(spec, data)) or rules(spec)
+    if problems:
+        raise InvalidRequest(first_of_each_place(problems))
+
+
+def _of_a_search(spec: SweepSpec) -> list[Problem]:
+    return list(search.bad_ranges(spec, _of_an_axis)) or list(search.too_many(spec))
+
+
+def _of_an_axis(spec: SweepSpec) -> list[Problem]:
+    return (
+        list(settings.out_of_range(spec))
         or list(axis.unknown_parameters(spec))
         or list(axis.lacking(spec))
         or [*settings.without_effect(spec), *settings.widths_without_effect(spec)]
@@ -26,8 +36,6 @@ def check(spec: SweepSpec, data: Mapping[str, DataConfig]) -> None:
         or list(values.bad_values(spec))
         or list(rounds.problems(spec))
     )
-    if problems:
-        raise InvalidRequest(first_of_each_place(problems))
 
 
 def first_of_each_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:

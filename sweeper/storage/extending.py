@@ -33,8 +33,8 @@ class Extension:
 
 
 def has_rounds(spec: Mapping[str, Any]) -> bool:
-    """Whether a sweep asks for points of its own accord: bracketing or refinement."""
-    return any(spec.get(name) is not None for name in ("extend", "refine"))
+    """Whether a sweep asks for points of its own accord: bracketing, refinement or a search."""
+    return any(spec.get(name) is not None for name in ("extend", "refine", "search"))
 
 
 def wanted_trials(expansion: Expansion, salt: str) -> list[NewTrial]:

@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     RETRIED = "retried"
     EXTENDED = "extended"
     REFINED = "refined"
+    ASKED = "asked"
     SETTLED = "settled"
     EDITED = "edited"
     STARTED = "started"
@@ -93,6 +94,11 @@ class SweepRecord:
     note: str = ""
     tags: tuple[str, ...] = ()
     archived: bool = False
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it has candidates in place of an axis."""
+        return bool(self.spec.get("search"))
 
     @property
     def imported_from(self) -> str | None:

@@ -17,7 +17,11 @@ from sweeper.storage.records import EventKind
 from sweeper.storage.tables import OPEN, point, sweep, trial, variant
 from sweeper.trials import Expansion, Intent, Origin
 
-_KINDS = {Origin.EXTEND: EventKind.EXTENDED, Origin.REFINE: EventKind.REFINED}
+_KINDS = {
+    Origin.EXTEND: EventKind.EXTENDED,
+    Origin.REFINE: EventKind.REFINED,
+    Origin.SEARCH: EventKind.ASKED,
+}
 
 
 class WaitingCurve(NamedTuple):

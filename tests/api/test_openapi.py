@@ -32,6 +32,7 @@ OPERATIONS = {
     "get_transfer_figure",
     "get_stability",
     "get_heat_maps",
+    "get_search",
     "get_figure",
     "get_figure_page",
     "get_report",

@@ -45,7 +45,8 @@ def test_a_template_uses_what_its_context_has(context: Any) -> None:
 
 
 def test_every_template_is_a_page_or_shared() -> None:
-    shared = {"base.html", "comparison.html", "heatmap.html", "keeping.html", "parts.html"}
+    parts = ("base", "comparison", "heatmap", "keeping", "parts", "search")
+    shared = {f"{name}.html" for name in parts}
     assert {path.name for path in FOLDER.iterdir()} == shared | {template_name(c) for c in PAGES}
 
 
