@@ -17,7 +17,8 @@ from sweeper.settings import (
     schedule_of,
     width_problem,
 )
-from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
+from sweeper.shape import pointer
+from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie
 from sweeper.trials import (
     Expansion,
     Origin,

@@ -9,7 +9,8 @@ from sweeper.errors import Conflict, InvalidRequest, Problem
 from sweeper.expand import further, optimizers_of
 from sweeper.rules.check import first_of_each_place
 from sweeper.rules.values import further_values
-from sweeper.spec import MAX_POINTS, ExtensionSpec, SweepSpec, parse, pointer, validated
+from sweeper.shape import pointer
+from sweeper.spec import MAX_POINTS, ExtensionSpec, SweepSpec, parse, validated
 from sweeper.trials import Expansion
 from trainers.config import TrainConfig, from_dict
 

@@ -2,51 +2,33 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from sweeper import comparing, plots, presets, submission
-from sweeper.analysis.compare import Comparison
-from sweeper.analysis.curves import Curve, stability_curves
-from sweeper.analysis.estimates import Estimates
-from sweeper.analysis.estimating import estimates_of
-from sweeper.analysis.heatmap import HeatMap, heat_maps
-from sweeper.analysis.stability import Stability, stability
+from sweeper import presets, submission
 from sweeper.disk import DiskUse, disk_use
 from sweeper.editing import parse_edit
 from sweeper.errors import Conflict, InvalidRequest, NotFound, Problem
 from sweeper.extension import planned_extension
+from sweeper.figures import Figures
 from sweeper.grids import axis_scale
 from sweeper.imports import form
 from sweeper.imports import plan as imports
-from sweeper.plots.effective_lr import KEY as EFFECTIVE_LR
-from sweeper.plots.effective_lr import EffectiveLrOptions
-from sweeper.plots.heatmap import HeatMapOptions
-from sweeper.plots.stability import StabilityOptions
-from sweeper.plots.training import TrainingOptions
-from sweeper.plots.transfer import TransferOptions
-from sweeper.report import page as report
+from sweeper.reading import Reading
 from sweeper.search.centre import centred
-from sweeper.search.rounds import Searched, searched
 from sweeper.spec import SweepSpec, parse
 from sweeper.storage.deleting import Deletion
 from sweeper.storage.editing import Edit
 from sweeper.storage.extending import Extension
 from sweeper.storage.records import (
-    Event,
     IdempotentRequest,
-    Page,
     Submission,
     SweepRecord,
-    TrialRecord,
 )
-from sweeper.storage.store import Store
-from sweeper.trials import Expansion, SweepState
+from sweeper.trials import Expansion
 from trainers.config import (
     SCALES,
     DataConfig,
@@ -58,27 +40,10 @@ from trainers.optimizers import names
 from trainers.token_files import DataError, known_names
 
 
-@dataclass(frozen=True, kw_only=True)
-class CurvesView:
-    """The curves of a sweep, each with its stability numbers, in the order of its variants."""
-
-    sweep: SweepRecord
-    curves: tuple[Curve, ...]
-    stabilities: tuple[Stability, ...]
-    searched: tuple[Searched, ...]
-    """Of a search: what it has found."""
-
-    @property
-    def heat_maps(self) -> tuple[HeatMap, ...]:
-        """Of a sweep of two axes, one per optimizer; none of another sweep."""
-        return heat_maps(self.sweep.spec, self.sweep.variants, self.curves, self.stabilities)
-
-
 @dataclass(frozen=True)
-class Service:
+class Service(Reading):
     """The use cases over one database and one folder of token data sets."""
 
-    store: Store
     datasets_dir: Path
     confirm_above_hours: float = math.inf
     """Device-hours beyond which a sweep has to be confirmed."""
@@ -86,6 +51,11 @@ class Service:
     def __post_init__(self) -> None:
         """Raises ValueError if a plug-in cannot be used."""
         names()
+
+    @property
+    def figures(self) -> Figures:
+        """Figures of what can be read."""
+        return Figures(self)
 
     def datasets(self) -> dict[str, DataConfig]:
         """The data sets a sweep can name; the embedded one is written on first use.
@@ -163,27 +133,6 @@ class Service:
     def _known(self, expansion: Expansion) -> frozenset[str]:
         return frozenset(self.store.sweeps.existing([t.fingerprint for t in expansion.trials]))
 
-    def sweep(self, sweep_id: str) -> SweepRecord:
-        """One sweep; raises `NotFound`."""
-        return self.store.sweeps.get(sweep_id)
-
-    def sweeps(
-        self,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-        state: SweepState | None = None,
-        search: str = "",
-        tag: str | None = None,
-        archived: bool = False,
-    ) -> Page[SweepRecord]:
-        """Sweeps, newest first; the `archived` ones instead of the others."""
-        return self.store.sweeps.list(limit, cursor, state, search, tag, archived=archived)
-
-    def tags(self) -> tuple[str, ...]:
-        """Every tag that a sweep has, in order."""
-        return self.store.sweeps.tags()
-
     def cancel(self, sweep_id: str) -> SweepRecord:
         """End a sweep for good; its trials stop where no other sweep wants them."""
         return self.store.sweeps.cancel(sweep_id)
@@ -223,132 +172,6 @@ class Service:
     def disk(self) -> DiskUse:
         """How much room everything takes."""
         return disk_use(self.store.sweeps.usage(), self.datasets_dir.parent)
-
-    def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """What happened to a sweep after the event of that id."""
-        return self.store.sweeps.events(sweep_id, after=after, limit=limit)
-
-    def searched(self, sweep_id: str) -> tuple[Searched, ...]:
-        """What a search has found so far, by variant; `Conflict` if the sweep is no search."""
-        view = self.curves(sweep_id)
-        if not view.sweep.is_search:
-            raise Conflict(f"sweep {sweep_id} is no search")
-        return view.searched
-
-    def curves(self, sweep_id: str, tolerance: float = 0.05) -> CurvesView:
-        """Curves and stability numbers of a sweep as far as it has come."""
-        sweep = self.sweep(sweep_id)
-        points = self.store.results.points(sweep_id)
-        curves = stability_curves(points)
-        numbers = tuple(stability(curve, tolerance) for curve in curves)
-        found = searched(parse(sweep.spec), points) if sweep.is_search else ()
-        return CurvesView(sweep=sweep, curves=curves, stabilities=numbers, searched=found)
-
-    def estimates(
-        self, sweep_id: str, tolerance: float = 0.05, window: comparing.Window | None = None
-    ) -> tuple[CurvesView, tuple[Estimates | None, ...]]:
-        """The curves of a sweep, and their numbers with intervals; `window` is one of values.
-
-        Without intervals for more curves than can be compared.
-        """
-        view = self.curves(sweep_id, tolerance)
-        if len(view.curves) > comparing.MOST_CURVES:
-            return view, (None,) * len(view.curves)
-        return view, estimates_of(view.curves, view.stabilities, stated=window)
-
-    def compare(
-        self, sweep_ids: Sequence[str], options: comparing.CompareOptions | None = None
-    ) -> Comparison:
-        """Variants of one or more sweeps over one axis side by side, with verdicts."""
-        return comparing.compare(self.store, sweep_ids, options or comparing.CompareOptions())
-
-    def transfer_figure(self, sweep_ids: Sequence[str], options: TransferOptions) -> str:
-        """The best values against the size of the model, as the JSON that `Plotly.react` draws."""
-        return plots.to_json(self._transfer_figure(sweep_ids, options))
-
-    def transfer_page(self, sweep_id: str) -> str:
-        """The same of one sweep as an HTML page that needs nothing else."""
-        drawn = self._transfer_figure([sweep_id], TransferOptions())
-        return plots.html(drawn, title=self.sweep(sweep_id).name)
-
-    def _transfer_figure(self, sweep_ids: Sequence[str], options: TransferOptions) -> Any:
-        return plots.FIGURES["transfer"](self.compare(sweep_ids), options=options)
-
-    def figure(
-        self, sweep_id: str, options: StabilityOptions | None = None, tolerance: float = 0.05
-    ) -> str:
-        """The stability figure of a sweep, as the JSON that `Plotly.react` draws."""
-        return plots.to_json(self._figure(sweep_id, options, tolerance))
-
-    def figure_page(self, sweep_id: str, options: StabilityOptions | None = None) -> str:
-        """The same figure as an HTML page that needs nothing else."""
-        return plots.html(self._figure(sweep_id, options), title=self.sweep(sweep_id).name)
-
-    def report(self, sweep_id: str) -> str:
-        """All that is known of a sweep as an HTML page that needs nothing else."""
-        view = self.curves(sweep_id)
-        return report.render(
-            report.Report(
-                sweep=view.sweep,
-                curves=tuple(zip(view.curves, view.stabilities, strict=True)),
-                figure=plots.element(self._figure(sweep_id, StabilityOptions())),
-                points=self.results(sweep_id),
-                trials=self.trials(sweep_id),
-            )
-        )
-
-    def _figure(
-        self, sweep_id: str, options: StabilityOptions | None, tolerance: float = 0.05
-    ) -> Any:
-        view = self.curves(sweep_id, tolerance)
-        chosen = options or StabilityOptions(title=view.sweep.name)
-        if view.sweep.is_search:
-            return plots.FIGURES["search"](view.searched, options=chosen)
-        return plots.FIGURES["stability"](view.curves, view.stabilities, options=chosen)
-
-    def heat_map_figure(self, sweep_id: str, options: HeatMapOptions | None = None) -> str:
-        """The heat maps of a sweep of two axes, as the JSON that `Plotly.react` draws."""
-        return plots.to_json(self._heat_map_figure(sweep_id, options))
-
-    def heat_map_page(self, sweep_id: str) -> str:
-        """The same heat maps as an HTML page that needs nothing else."""
-        title = self.sweep(sweep_id).name
-        return plots.html(self._heat_map_figure(sweep_id, HeatMapOptions(title=title)), title=title)
-
-    def _heat_map_figure(self, sweep_id: str, options: HeatMapOptions | None) -> Any:
-        return plots.FIGURES["heatmap"](self.curves(sweep_id).heat_maps, options=options)
-
-    def training_figure(self, trial_id: str, options: TrainingOptions | None = None) -> str:
-        """The loss curve of a trial, as the JSON that `Plotly.react` draws."""
-        chosen = options or TrainingOptions()
-        return plots.to_json(plots.FIGURES["training"](self.metrics(trial_id), options=chosen))
-
-    def effective_lr_figure(self, trial_id: str, options: EffectiveLrOptions | None = None) -> str:
-        """The plotly JSON of a trial's effective learning rates."""
-        metrics = self.metrics(trial_id, (EFFECTIVE_LR,))
-        return plots.to_json(plots.FIGURES["effective_lr"](metrics, options=options))
-
-    def results(self, sweep_id: str) -> pd.DataFrame:
-        """One row per point, with all that is known of it."""
-        self.sweep(sweep_id)
-        return self.store.results.points(sweep_id)
-
-    def trials(self, sweep_id: str) -> pd.DataFrame:
-        """One row per trial of a sweep, with its state and the step it has come to."""
-        self.sweep(sweep_id)
-        return self.store.results.trials(sweep_id)
-
-    def trial(self, trial_id: str) -> TrialRecord:
-        """One trial with its attempts and sweeps; raises `NotFound`."""
-        return self.store.results.trial(trial_id)
-
-    def metrics(self, trial_id: str, keys: tuple[str, ...] | None = None) -> pd.DataFrame:
-        """What training measured: columns key, step, value, kind, detail."""
-        return self.store.results.metrics(trial_id, keys)
-
-    def log(self, trial_id: str) -> str:
-        """The last lines that the trial's attempts left."""
-        return self.store.results.log(trial_id)
 
 
 def scales() -> Mapping[str, Scale]:

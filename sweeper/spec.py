@@ -12,9 +12,9 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
-from sweeper.errors import InvalidRequest, Problem
+from sweeper.errors import InvalidRequest
+from sweeper.shape import problems
 
 MAX_POINTS = 10_000
 """Points of one sweep: variants times values times seeds."""
@@ -254,9 +254,7 @@ def validated(model: type[Parsed], body: Mapping[str, Any]) -> Parsed:
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        found = _merged(_problem(detail, model) for detail in details)
-        raise InvalidRequest(tuple(found)) from None
+        raise InvalidRequest(problems(error, model, _PARTS)) from None
 
 
 def incomplete(grid: Grid) -> str | None:
@@ -271,69 +269,6 @@ def incomplete(grid: Grid) -> str | None:
     )
 
 
-def pointer(*path: str | int) -> str:
-    """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _merged(problems: Any) -> list[Problem]:
-    """One problem per place: a setting that is none of its kinds fails once for each of them."""
-    found: dict[str, Problem] = {}
-    for problem in problems:
-        found.setdefault(problem.pointer, problem)
-    return list(found.values())
-
-
-def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
-    path = detail["loc"]
-    if setting := _setting(path):
-        return Problem(pointer(*setting), f"{_setting_rule()}, but got {_shown(detail)}")
-    return Problem(pointer(*path), _message(detail, model))
-
-
-def _setting(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """The place of the setting that a path of the validator leads into; empty if into none.
-
-    Behind the setting's name the path goes on with the kinds it could have been.
-    """
-    match path:
-        case ("base", name, *_):
-            return ("base", name)
-        case ("optimizers", int(i), "overrides", name, *_):
-            return ("optimizers", i, name)
-    return ()
-
-
-def _setting_rule() -> str:
-    return 'a finite number, true or false, the name of a choice, or {"tie": "momentum"} is needed'
-
-
-def _shown(detail: ErrorDetails) -> str:
-    text = repr(detail["input"])
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"unknown key {str(detail['loc'][-1])!r}; known: {_known_keys(detail['loc'], model)}"
-    if kind == "missing":
-        return "is required"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "finite_number":
-        return f"a finite number is needed, but got {_shown(detail)}"
-    if kind in ("model_type", "dict_type"):
-        return f"an object is needed, but got {_shown(detail)}"
-    if kind == "too_short":
-        return f"must have at least {context['min_length']} item, but got {_shown(detail)}"
-    if kind == "literal_error":
-        return f"must be one of {context['expected']}, but got {_shown(detail)}"
-    if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}, but got {_shown(detail)}"
-    return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but got {_shown(detail)}"
-
-
 _PARTS: Mapping[str, type[BaseModel]] = {
     "axis": AxisSpec,
     "second_axis": AxisSpec,
@@ -341,8 +276,4 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "refine": RefinementSpec,
     "search": SearchSpec,
 }
-
-
-def _known_keys(path: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    part = _PARTS.get(str(path[0]), model) if len(path) > 1 else model
-    return ", ".join(part.model_fields)
+"""Where a key stands in a sweep, and the model that has it."""

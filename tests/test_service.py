@@ -84,11 +84,11 @@ def test_curves_of_an_untrained_sweep_say_how_far_it_is(service: Service) -> Non
 
 def test_figures_are_plotly_json_and_a_page_of_their_own(service: Service) -> None:
     sweep_id = service.submit(sweep(1e-3, name="a figure")).sweep_id
-    assert {"data", "layout"} <= json.loads(service.figure(sweep_id)).keys()
-    page = service.figure_page(sweep_id)
+    assert {"data", "layout"} <= json.loads(service.figures.sweep(sweep_id)).keys()
+    page = service.figures.sweep_page(sweep_id)
     assert "<title>a figure</title>" in page
     trial_id = str(service.results(sweep_id)["trial_id"].iloc[0])
-    assert {"data", "layout"} <= json.loads(service.training_figure(trial_id)).keys()
+    assert {"data", "layout"} <= json.loads(service.figures.training(trial_id)).keys()
 
 
 def test_unknown_ids_are_not_found(service: Service) -> None:

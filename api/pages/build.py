@@ -17,7 +17,7 @@ from api.pages.comparison import ComparisonSection
 from api.pages.contexts import CurveRow, ListRow, RouteRow, SweepPage, TrialPage
 from api.pages.progress import ENDED, Work, progress, time_left_s
 from sweeper.analysis.curves import Curve
-from sweeper.service import CurvesView
+from sweeper.reading import CurvesView
 from sweeper.spec import SweepSpec
 from sweeper.storage.records import Event, SweepRecord, TrialRecord
 from sweeper.trials import Intent, TrialState

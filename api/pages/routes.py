@@ -21,7 +21,8 @@ from api.pages.contexts import ListPage, RoutesPage
 from api.pages.progress import ENDED
 from api.pages.render import page
 from sweeper.comparing import MOST_CURVES, CompareOptions
-from sweeper.service import CurvesView, Service
+from sweeper.reading import CurvesView
+from sweeper.service import Service
 from sweeper.storage.records import Event
 from sweeper.trials import SweepState
 from trainers.metrics import SPEEDS

@@ -54,5 +54,5 @@ def compare(
 )
 def figure(service: ServiceDep, sweep: SweepIds, theme: Theme = "light") -> Response:
     """Best values against the size of the model, with fits and predictions, as plotly JSON."""
-    drawn = service.transfer_figure(sweep, TransferOptions(theme=theme))
+    drawn = service.figures.transfer(sweep, TransferOptions(theme=theme))
     return Response(drawn, media_type="application/json")

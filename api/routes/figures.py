@@ -42,12 +42,12 @@ def sweep_figure(
 ) -> Response:
     """Final loss against the swept hyperparameter: `plotly.graph_objects.Figure(answer)`."""
     if figure == "heatmap":
-        drawn = service.heat_map_figure(sweep_id, HeatMapOptions(theme=theme))
+        drawn = service.figures.heat_map(sweep_id, HeatMapOptions(theme=theme))
     elif figure == "transfer":
-        drawn = service.transfer_figure([sweep_id], TransferOptions(theme=theme))
+        drawn = service.figures.transfer([sweep_id], TransferOptions(theme=theme))
     else:
         shown = StabilityOptions(theme=theme, seeds=seeds, intervals=intervals, diverged=diverged)
-        drawn = service.figure(sweep_id, shown, tolerance)
+        drawn = service.figures.sweep(sweep_id, shown, tolerance)
     return Response(drawn, media_type="application/json")
 
 
@@ -61,9 +61,9 @@ def figure_page(service: ServiceDep, sweep_id: SweepId, figure: OfSweep = "stabi
     """The figure as a page of its own, to keep: it opens anywhere and contacts nobody."""
     name = f'attachment; filename="sweep-{sweep_id}.html"'
     pages = {
-        "stability": service.figure_page,
-        "heatmap": service.heat_map_page,
-        "transfer": service.transfer_page,
+        "stability": service.figures.sweep_page,
+        "heatmap": service.figures.heat_map_page,
+        "transfer": service.figures.transfer_page,
     }
     page = pages[figure](sweep_id)
     return Response(page, media_type="text/html", headers={"content-disposition": name})
@@ -78,7 +78,7 @@ def figure_page(service: ServiceDep, sweep_id: SweepId, figure: OfSweep = "stabi
 def report(service: ServiceDep, sweep_id: SweepId) -> Response:
     """All that is known of a sweep as one page, to keep and to print: it contacts nobody."""
     name = f'attachment; filename="report-{sweep_id}.html"'
-    page = service.report(sweep_id)
+    page = service.figures.report(sweep_id)
     return Response(page, media_type="text/html", headers={"content-disposition": name})
 
 
@@ -98,7 +98,7 @@ def training_figure(
 ) -> Response:
     """Losses of a trial, or what its optimizer multiplied gradients with, against the step."""
     if figure == "effective_lr":
-        drawn = service.effective_lr_figure(trial_id, EffectiveLrOptions(theme=theme))
+        drawn = service.figures.effective_lr(trial_id, EffectiveLrOptions(theme=theme))
         return Response(drawn, media_type="application/json")
-    drawn = service.training_figure(trial_id, TrainingOptions(theme=theme))
+    drawn = service.figures.training(trial_id, TrainingOptions(theme=theme))
     return Response(drawn, media_type="application/json")

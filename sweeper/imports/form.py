@@ -8,7 +8,8 @@ from pydantic import model_validator as checked
 from pydantic_core import ErrorDetails
 
 from sweeper.errors import InvalidRequest, Problem
-from sweeper.spec import MAX_POINTS, AxisScale, Name, Number, Text, Whole, pointer
+from sweeper.shape import pointer
+from sweeper.spec import MAX_POINTS, AxisScale, Name, Number, Text, Whole
 
 Words = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\x00-\x1f\x7f]{1,500}$")]
 """Any text without control characters."""

@@ -7,7 +7,8 @@ from typing import Any
 from sweeper.errors import InvalidRequest, Problem
 from sweeper.grids import axis_scale
 from sweeper.imports.form import ImportedRow, ImportSpec
-from sweeper.spec import AxisSpec, pointer
+from sweeper.shape import pointer
+from sweeper.spec import AxisSpec
 from sweeper.trials import Variant
 
 _MEASURED = (

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from sweeper.errors import Problem
 from sweeper.rules.problems import unknown
 from sweeper.settings import axis_parameters, schedule_of
-from sweeper.spec import OptimizerSpec, SweepSpec, pointer
+from sweeper.shape import pointer
+from sweeper.spec import OptimizerSpec, SweepSpec
 from sweeper.variants import variant_settings
 from trainers import optimizers as known_optimizers
 from trainers.config import ScheduleName

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from sweeper.errors import Problem
 from sweeper.rules.taken import Taken, axes
-from sweeper.spec import SweepSpec, incomplete, pointer
+from sweeper.shape import pointer
+from sweeper.spec import SweepSpec, incomplete
 
 LARGEST_BOUND = 1e300
 """Of a generated grid: between larger ends, differences and rounded values are infinite."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from sweeper.errors import Problem
 from sweeper.rules.problems import repeated, unknown
-from sweeper.spec import SweepSpec, pointer
+from sweeper.shape import pointer
+from sweeper.spec import SweepSpec
 from sweeper.variants import variant_label
 from trainers import optimizers as known_optimizers
 from trainers.config import ARCHITECTURES, SCALES, DataConfig

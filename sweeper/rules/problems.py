@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from sweeper.errors import Problem
-from sweeper.spec import pointer
+from sweeper.shape import pointer
 
 Path = tuple[str | int, ...]
 """Where in the body something stands."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from sweeper.errors import Problem
 from sweeper.grids import axis_scale
-from sweeper.spec import MAX_POINTS, RefinementSpec, SweepSpec, pointer
+from sweeper.shape import pointer
+from sweeper.spec import MAX_POINTS, RefinementSpec, SweepSpec
 from sweeper.variants import second_values, variant_values
 
 DEFAULT_TOLERANCE = 0.1

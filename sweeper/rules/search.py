@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sweeper.errors import Problem
 from sweeper.settings import hyperparameters
-from sweeper.spec import MAX_POINTS, AxisSpec, OptimizerSpec, RangeSpec, SweepSpec, pointer
+from sweeper.shape import pointer
+from sweeper.spec import MAX_POINTS, AxisSpec, OptimizerSpec, RangeSpec, SweepSpec
 
 Rules = Callable[[SweepSpec], Sequence[Problem]]
 

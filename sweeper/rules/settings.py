@@ -13,7 +13,8 @@ from sweeper.settings import (
     schedule_of,
     setting_problem,
 )
-from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie, pointer
+from sweeper.shape import pointer
+from sweeper.spec import OptimizerSpec, Setting, SweepSpec, Tie
 from sweeper.variants import own_axis, swept, variant_settings
 from trainers import optimizers as known_optimizers
 from trainers.config import SCHEDULE_HYPERPARAMETERS

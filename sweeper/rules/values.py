@@ -8,7 +8,8 @@ from sweeper.grids import axis_scale, multiple
 from sweeper.rules.problems import Path, repeated
 from sweeper.rules.taken import Taken, axes, first_axes
 from sweeper.settings import WHOLE_NUMBERS, number_problem
-from sweeper.spec import MAX_POINTS, OptimizerSpec, SweepSpec, pointer
+from sweeper.shape import pointer
+from sweeper.spec import MAX_POINTS, OptimizerSpec, SweepSpec
 from sweeper.variants import second_values
 from trainers.config import Option
 

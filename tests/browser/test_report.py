@@ -23,7 +23,7 @@ def report(sqlite_store: Store, tmp_path: Path) -> Path:
     bad = {"value": 1.0, "outcome": "diverged", "final_loss": None, "diverged_at_step": 7}
     sweep_id = sqlite_store.sweeps.take_in(plan(parse(body(*rows, *long, bad)))).sweep_id
     path = tmp_path / "report.html"
-    path.write_text(Service(sqlite_store, tmp_path / "datasets").report(sweep_id))
+    path.write_text(Service(sqlite_store, tmp_path / "datasets").figures.report(sweep_id))
     return path
 
 
