@@ -9,58 +9,29 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from trainers.config import ModelConfig, Precision, TrainConfig
+from trainers.config import TrainConfig
+from trainers.memory import fitting_micro_batch
 from trainers.model import Params
 from trainers.network import Labels, Network
 from trainers.programs import PLAIN, first_line
 
-ACTIVATION_BYTES = {"fp32": 80, "bf16": 48}
-"""Kept for the backward pass by a layer, per token and unit of width: an upper bound, for queries
-and keys that are normalised. A test measures it."""
-LOGIT_BYTES = 8
-"""Per logit: itself and its gradient in fp32, in bf16 also their copies in fp32."""
-PARAMETER_BYTES = 24
-"""Per parameter, while activations are kept: gradients of two parts in fp32, weights times their
-input's scales, casts of these, and the gradients of either."""
+GRADIENT_BYTES = 8
+"""Per parameter, beside what a part of a batch needs: gradients of those before, and its own."""
 USABLE = 0.9
-"""Of the memory that is free: the rest is lost between blocks."""
+"""Of the memory that a process may have: the rest is lost between blocks."""
 
 Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
 
-def bytes_per_sequence(model: ModelConfig, precision: Precision) -> int:
-    """Memory that a sequence of one trial takes in training, in bytes, about and at most."""
-    layers = ACTIVATION_BYTES[precision] * model.width * (model.layers + 1)
-    return (layers + LOGIT_BYTES * model.vocabulary) * model.sequence_length
-
-
-def fitting(
-    model: ModelConfig, precision: Precision, *, trials: int, batch_size: int, free_bytes: int
-) -> int:
-    """The largest part of a batch, by halving it, that is expected to fit; at least one sequence.
-
-    `free_bytes` are those beside the parameters and what the optimizer keeps.
-    """
-    usable = USABLE * free_bytes - PARAMETER_BYTES * trials * model.num_parameters()
-    size = batch_size
-    while size > 1 and size * trials * bytes_per_sequence(model, precision) > usable:
-        size = half(size)
-    return size
-
-
 def automatic(config: TrainConfig, trials: int, device: torch.device) -> int:
-    """Sequences at once of a run whose parameters and states are on the device: on a CPU all."""
+    """Sequences at once of a run, its parameters and states being there: on a CPU all."""
     if device.type == "cpu":
         return config.batch_size
-    return fitting(
-        config.model,
-        config.precision,
-        trials=trials,
-        batch_size=config.batch_size,
-        free_bytes=free_bytes(device),
-    )
+    gradients = GRADIENT_BYTES * trials * config.model.num_parameters()
+    usable = USABLE * _memory_bytes(device) - gradients
+    return max(1, fitting_micro_batch(config, trials, usable, on_cpu=False))
 
 
 def half(size: int) -> int:
@@ -68,11 +39,10 @@ def half(size: int) -> int:
     return (size + 1) // 2
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory of a CUDA device that this process can still take, its own unused blocks included."""
+def _memory_bytes(device: torch.device) -> int:
+    """Memory of a CUDA device that this process has or can still take."""
     free, _ = torch.cuda.mem_get_info(device)
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(free + unused)
+    return int(free + torch.cuda.memory_reserved(device))
 
 
 class Passes:

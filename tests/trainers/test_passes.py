@@ -1,6 +1,5 @@
 """Batches in parts: the same losses, and what happens when memory runs out."""
 
-import dataclasses
 import logging
 import weakref
 from dataclasses import dataclass, field
@@ -11,13 +10,12 @@ import torch
 from torch import Tensor
 
 from tests.trainers.builders import tiny_config, tiny_model
-from trainers.config import SCALES, ModelConfig, Precision, TrainConfig
+from trainers.config import TrainConfig
 from trainers.loop import StackRun
-from trainers.losses import training_loss
 from trainers.metrics import StepMetrics
-from trainers.model import Params, forward, init_params
+from trainers.model import Params, init_params
 from trainers.network import Network
-from trainers.passes import Passes, automatic, bytes_per_sequence, fitting
+from trainers.passes import Passes, automatic
 
 CPU = torch.device("cpu")
 
@@ -139,48 +137,6 @@ def test_a_part_has_a_sequence(data_dir: Path, size: int) -> None:
         StackRun(configs(data_dir), data_dir=data_dir, micro_batch=size)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize(("width", "layers", "vocabulary"), [(64, 3, 128), (32, 2, 4096)])
-def test_the_estimate_bounds_what_a_pass_keeps(
-    precision: Precision, width: int, layers: int, vocabulary: int
-) -> None:
-    model = dataclasses.replace(
-        tiny_model(width=width, vocabulary=vocabulary), layers=layers, sequence_length=64
-    )
-    few, many = (kept_bytes(model=model, precision=precision, count=count) for count in (2, 6))
-    measured, estimate = (many - few) / 4, bytes_per_sequence(model, precision)
-    # Logits and their copies are gone by the time that the loss keeps its gradient.
-    assert measured <= estimate <= 2.2 * measured
-
-
-def kept_bytes(*, model: ModelConfig, precision: Precision, count: int) -> int:
-    """Bytes of all that autograd keeps of a pass, parameters left out."""
-    params = {k: v.requires_grad_() for k, v in init_params(model, [0]).items()}
-    own = {value.untyped_storage().data_ptr() for value in params.values()}
-    kept: list[Tensor] = []
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept.append(tensor)
-        return tensor
-
-    tokens = torch.zeros(1, count, model.sequence_length, dtype=torch.int64)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            logits = forward(params, tokens, model)
-        training_loss(logits, tokens.flatten(1), torch.zeros(1, dtype=torch.float64))
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
-    return sum(size for address, size in storages.items() if address not in own)
-
-
-def test_as_much_as_fits_is_computed_at_once(data_dir: Path) -> None:
-    scale = SCALES["150m"]
-    model = scale.model(32_128)
-    sizes = [
-        fitting(model, "bf16", trials=1, batch_size=256, free_bytes=gib * 2**30)
-        for gib in (1, 8, 40, 80, 1000)
-    ]
-    assert sizes == sorted(sizes)
-    assert (sizes[0], sizes[-1]) == (1, 256)
-    assert all(256 % size == 0 for size in sizes)
+def test_on_a_cpu_the_batch_is_whole(data_dir: Path) -> None:
     config = tiny_config(data_dir)
     assert automatic(config, 3, CPU) == config.batch_size
