@@ -118,6 +118,9 @@ class NewPage:
     lengths: Mapping[str, Hyperparameter]
     """Numbers of a run beside steps and batch."""
     qk_norms: Sequence[str]
+    parameterisations: Sequence[str]
+    widths: Mapping[str, Rule]
+    """What `mup` alone reads."""
     own: Mapping[str, Mapping[str, Rule]]
     """Those of one optimizer only, by its name."""
     parameters: Mapping[str, str]

@@ -9,7 +9,7 @@ from sweeper import service as use_cases
 from sweeper.grids import axis_scale
 from sweeper.optimizer_info import OptimizerInfo
 from sweeper.service import Service
-from sweeper.settings import CHOICES, RUN_NUMBERS, Rule, axis_parameters
+from sweeper.settings import CHOICES, RUN_NUMBERS, WIDTHS, Rule, axis_parameters
 from sweeper.spec import AxisSpec
 from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, Scale
 
@@ -56,6 +56,8 @@ def new_page(service: Service) -> NewPage:
         shared=shared,
         lengths={k: v for k, v in RUN_NUMBERS.items() if k not in ("steps", "batch_size")},
         qk_norms=CHOICES["qk_norm"],
+        parameterisations=CHOICES["parameterisation"],
+        widths=WIDTHS,
         own=own,
         parameters=_parameters(optimizers),
         scales=[_scale(name, scale) for name, scale in use_cases.scales().items()],

@@ -1,6 +1,5 @@
 """Figures as pictures for print: SVG, PDF and PNG, drawn by a Chromium through kaleido."""
 
-import importlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,8 +26,8 @@ def pictures(fig: go.Figure) -> dict[str, bytes]:
     Raises `NoPictures` without kaleido or without a Chromium.
     """
     try:
-        kaleido: Any = importlib.import_module("kaleido")
-        errors: Any = importlib.import_module("kaleido.errors")
+        import kaleido
+        from kaleido import errors
     except ImportError:
         raise NoPictures(
             "pictures need `pip install 'sweeper[paper]'` and a Chromium: kaleido is not installed"
