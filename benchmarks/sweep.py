@@ -29,8 +29,8 @@ from trainers.config import from_dict, stack_key
 
 POLL_S = 0.25
 DISPATCHER = (
-    "import sys; from pathlib import Path; from sweeper.dispatch.dispatcher import run;"
-    "sys.exit(run(sys.argv[1], Path(sys.argv[2]), cpus=int(sys.argv[3])))"
+    "import sys; from pathlib import Path; from sweeper.dispatch.dispatcher import Places, run;"
+    "sys.exit(run(sys.argv[1], Places(Path(sys.argv[2])), cpus=int(sys.argv[3])))"
 )
 
 

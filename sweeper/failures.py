@@ -28,6 +28,7 @@ class FailureKind(StrEnum):
     OOM_HOST = "oom_host"
     TIMEOUT = "timeout"
     CHECKPOINT_CORRUPT = "checkpoint_corrupt"
+    STORE_UNREACHABLE = "store_unreachable"
     DATA_CORRUPT = "data_corrupt"
     DISK_FULL = "disk_full"
 
@@ -105,6 +106,12 @@ POLICIES: Mapping[FailureKind, Policy] = {
         alone=Remedy.OLDER_CHECKPOINT,
         retries=None,
         advice="an older checkpoint or none is used; check the disk",
+    ),
+    FailureKind.STORE_UNREACHABLE: Policy(
+        together=Remedy.PAUSE,
+        alone=Remedy.PAUSE,
+        retries=None,
+        advice="check the checkpoint store's address, credentials and network, then resume",
     ),
     FailureKind.DATA_CORRUPT: Policy(
         together=Remedy.FAIL,

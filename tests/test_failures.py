@@ -4,7 +4,11 @@ import pytest
 
 from sweeper.failures import LOSSES_BEFORE_SPLIT, POLICIES, FailureKind, Remedy, remedy
 
-NEVER_CHARGED = {FailureKind.CHECKPOINT_CORRUPT, FailureKind.DISK_FULL}
+NEVER_CHARGED = {
+    FailureKind.CHECKPOINT_CORRUPT,
+    FailureKind.DISK_FULL,
+    FailureKind.STORE_UNREACHABLE,
+}
 
 
 def test_every_kind_has_a_policy() -> None:
@@ -45,6 +49,7 @@ def test_a_lost_stack_goes_back_before_it_is_split(kind: FailureKind) -> None:
         (FailureKind.DATA_CORRUPT, Remedy.FAIL),
         (FailureKind.CHECKPOINT_CORRUPT, Remedy.OLDER_CHECKPOINT),
         (FailureKind.DISK_FULL, Remedy.PAUSE),
+        (FailureKind.STORE_UNREACHABLE, Remedy.PAUSE),
     ],
 )
 def test_what_a_stack_does_at_once(kind: FailureKind, expected: Remedy) -> None:

@@ -18,6 +18,7 @@ from trainers.config import (
     TrainConfig,
 )
 from trainers.data import EMBEDDED, dataset, prepare_embedded
+from trainers.devices import RankLost
 from trainers.functions import STAND_INS, TrainingFunction
 from trainers.optimizers import hyperparameters, names, options, registered
 from trainers.runs import start
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data_dir=given.data_dir,
             device=given.device,
             micro_batch=given.micro_batch,
+            devices=given.devices,
         )
     except (ValueError, OSError, RuntimeError) as error:
         return _refused(error)
@@ -70,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train(run, as_json=given.json)
     except KeyboardInterrupt:
         return 130
+    except RankLost as error:
+        print(f"python -m trainers: {error}", file=sys.stderr)
+        return 1
+    finally:
+        run.close()
     report(run, configs, as_json=given.json)
     return 0
 
@@ -113,7 +120,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="sequences of each member computed at once; default: all on a CPU, else what fits",
     )
-    machine.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    machine.add_argument(
+        "--devices",
+        type=int,
+        default=1,
+        metavar="N",
+        help="GPUs of this machine, or processes on its CPU, that share every batch (default 1)",
+    )
+    machine.add_argument(
+        "--threads", type=int, default=1, help="CPU threads per device (default 1)"
+    )
     machine.add_argument("--json", action="store_true", help="JSON lines instead of a table")
     group = parser.add_argument_group("hyperparameters (one value, or one per member)")
     for name, text in _hyperparameter_help().items():

@@ -19,6 +19,7 @@ from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metr
 from trainers.model import init_params, param_roles
 from trainers.network import Labels, Network
 from trainers.optimizers.base import Context, Optimizer
+from trainers.parallel import ALONE, Ranks
 from trainers.passes import Passes, automatic
 from trainers.programs import programs_for
 from trainers.read_ahead import Batch, ReadAhead
@@ -40,7 +41,8 @@ class StackRun:
 
     `micro_batch` is how many sequences of each trial are computed at once: unless it is given, a
     whole batch on a CPU, and elsewhere what is expected to fit. `compile` says whether programs are
-    compiled: unless it is given, as `programs_for` has it. Both move losses by rounding only.
+    compiled: unless it is given, as `programs_for` has it. `ranks` are the processes that compute
+    this stack together: see `ParallelRun`. All of these move losses by rounding only.
     """
 
     can_be_saved = True
@@ -53,6 +55,7 @@ class StackRun:
         device: str = "cpu",
         micro_batch: int | None = None,
         compile: bool | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         check(configs)
         if micro_batch is not None and micro_batch < 1:
@@ -61,7 +64,7 @@ class StackRun:
         torch.set_flush_denormal(True)
         self._configs = tuple(configs)
         self._config = config = configs[0]
-        self._device = torch.device(device)
+        self._device, self._ranks = torch.device(device), ranks
         self._hyperparameters = stacked_hyperparameters(configs, self._device)
         self._decay = decay_coefficients(configs, self._hyperparameters)
         programs = programs_for(self._device, compile)
@@ -83,7 +86,7 @@ class StackRun:
         at_once = micro_batch or automatic(config, len(configs), self._device)
         self._passes = Passes(self._network, min(at_once, config.batch_size))
         self._records = Records(len(configs), config.steps)
-        self._throughput = Throughput(config, self._device)
+        self._throughput = Throughput(config, self._device, devices=ranks.count)
         self._pending: list[Tensor] = []
         self._evaluated_at_start = False
         self._step = 0
@@ -198,6 +201,9 @@ class StackRun:
         rule = build(self._config, values)
         return fused(rule) if self._network.programs.compiled else rule
 
+    def close(self) -> None:
+        """Nothing: it holds memory alone."""
+
     def _identity(self) -> list[str]:
         """A hash of each configuration and of what its numbers depend on besides, in order."""
         plain = [
@@ -279,7 +285,7 @@ class StackRun:
         z_loss = self._hyperparameters["z_loss"]
         if labels is not None:
             z_loss = torch.zeros_like(z_loss)
-        return self._passes.gradients(self._flat, tokens_KBT, z_loss, labels)
+        return self._ranks.gradients(self._passes, self._flat, tokens_KBT, z_loss, labels)
 
     def _drawn_labels(self, logits_KMV: Tensor, row: int) -> Tensor:
         """Labels that the models themselves predict; the text's are not used."""
@@ -288,9 +294,8 @@ class StackRun:
 
     def _evaluate(self) -> list[float]:
         """Cross-entropy on the held-out windows, one per member."""
-        return self._passes.evaluate(
-            self._optimizer.evaluation_params(self._flat), self._validation
-        )
+        params = self._optimizer.evaluation_params(self._flat)
+        return self._ranks.evaluate(self._passes, params, self._validation)
 
     def _settle(self) -> None:
         """Reads the training losses since the last time, which an accelerator has to wait for."""

@@ -14,6 +14,7 @@ import torch
 
 from trainers.assembly import check
 from trainers.config import TrainConfig
+from trainers.devices import ParallelRun
 from trainers.functions import TrainingFunction
 from trainers.loop import StackRun
 from trainers.metrics import METRIC_POINTS, StepMetrics, TrialResult, tail_start
@@ -68,6 +69,9 @@ class Run(Protocol):
     def load(self, directory: Path, slots: Sequence[int] | None = None) -> None:
         """Takes up a checkpoint."""
 
+    def close(self) -> None:
+        """Lets go of other processes; nothing may be asked of the run any more but results."""
+
 
 def reset_process(threads: int) -> None:
     """Put everything of this process that numbers depend on where a stack expects it."""
@@ -87,11 +91,18 @@ def start(
     data_dir: Path,
     device: str = "cpu",
     micro_batch: int | None = None,
+    devices: int = 1,
 ) -> Run:
     """The run of a stack, before its first step; raises ValueError if there can be none."""
     name = configs[0].optimizer
     if not isinstance(registered(name), TrainingFunction):
-        return StackRun(configs, data_dir=data_dir, device=device, micro_batch=micro_batch)
+        if devices == 1:
+            return StackRun(configs, data_dir=data_dir, device=device, micro_batch=micro_batch)
+        return ParallelRun(
+            configs, data_dir=data_dir, device=device, devices=devices, micro_batch=micro_batch
+        )
+    if devices != 1:
+        raise ValueError(f"{name} trains on one device, but got devices={devices}")
     if micro_batch is not None:
         raise ValueError(f"{name} cuts its batches itself, but got micro_batch={micro_batch}")
     if len(configs) > 1:
@@ -208,6 +219,9 @@ class FunctionRun:
     def load(self, directory: Path, slots: Sequence[int] | None = None) -> None:
         """There is no such thing."""
         raise AssertionError(f"a training function cannot go on from {directory}, {slots}")
+
+    def close(self) -> None:
+        """Nothing: a generator that nobody holds ends by itself."""
 
     def _clock(self) -> float:
         return time.process_time() if self._device.type == "cpu" else time.perf_counter()

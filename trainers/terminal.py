@@ -9,6 +9,7 @@ from dataclasses import asdict
 from statistics import median
 
 from trainers.config import TrainConfig
+from trainers.devices import ParallelRun
 from trainers.loop import StackRun
 from trainers.metrics import SPEEDS, StepMetrics
 from trainers.runs import Run
@@ -35,7 +36,7 @@ def train(run: Run, *, as_json: bool) -> None:
 
 def _waiting(run: Run, elapsed_s: float) -> str:
     """How much of the time went by waiting for data; of a training function it is not known."""
-    if not isinstance(run, StackRun):
+    if not isinstance(run, StackRun | ParallelRun):
         return ""
     return f" {run.waited_s / elapsed_s:.1%} of it waiting for data"
 

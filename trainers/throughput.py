@@ -27,11 +27,13 @@ class Throughput:
         config: TrainConfig,
         device: torch.device,
         clock: Callable[[], float] = time.perf_counter,
+        devices: int = 1,
     ) -> None:
         self._clock = clock
         self._tokens_per_step = config.batch_size * config.model.sequence_length
         self._flops_per_token = flops_per_token(config.model)
-        self._rate = matrix_product_rate(device, config.precision, torch.get_num_threads())
+        rate = matrix_product_rate(device, config.precision, torch.get_num_threads())
+        self._rate = devices * rate
         self._steps = 0
         self._elapsed_s = 0.0
         self._since: float | None = None

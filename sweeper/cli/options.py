@@ -74,4 +74,27 @@ RayAddress = Annotated[
 Cpus = Annotated[
     int | None, typer.Option(min=1, help="CPUs of a local Ray cluster; default: all there are.")
 ]
+Devices = Annotated[
+    int,
+    typer.Option(
+        envvar="SWEEPER_DEVICES",
+        min=1,
+        help="GPUs of one machine, or processes on its CPUs, that a stack trains on together.",
+    ),
+]
+Checkpoints = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SWEEPER_CHECKPOINTS",
+        help="Folder or URL (s3://bucket/folder) of checkpoints; default: in the home folder.",
+    ),
+]
+KeepCheckpoints = Annotated[
+    bool,
+    typer.Option(
+        "--keep-checkpoints",
+        envvar="SWEEPER_KEEP_CHECKPOINTS",
+        help="Keep the last checkpoint of every stack that finishes.",
+    ),
+]
 ParentFd = Annotated[int | None, typer.Option("--parent-fd", hidden=True)]

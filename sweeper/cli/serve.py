@@ -17,6 +17,7 @@ import typer
 from sweeper import limits
 from sweeper.cli import home as homes
 from sweeper.cli import options
+from sweeper.cli.checkpoints import checked_location
 from sweeper.cli.output import UsageError, print_json, say
 from sweeper.cli.supervisor import Child, stop_with_parent, sweeper_command
 from sweeper.errors import SweeperError
@@ -34,6 +35,9 @@ def serve(
     database: options.Database = None,
     ray_address: options.RayAddress = None,
     cpus: options.Cpus = None,
+    devices: options.Devices = 1,
+    checkpoints: options.Checkpoints = None,
+    keep_checkpoints: options.KeepCheckpoints = False,
     trusted_network: options.TrustedNetwork = False,
     allowed_host: options.AllowedHosts = None,
     as_json: options.AsJson = False,
@@ -51,11 +55,16 @@ def serve(
     home = homes.prepare(data)
     url = homes.database_url(home, database)
     _check_timing()
+    location = checked_location(checkpoints)
     with homes.held(home), _signals(parent_fd), _bound(host, port, trusted_network) as bound:
         _open_once(url)
         _export(home, url, host, bound, trusted_network, allowed_host)
         child = Child(
-            sweeper_command("dispatch", *_dispatch_arguments(home, ray_address, cpus)),
+            sweeper_command(
+                *("dispatch", "--devices", str(devices)),
+                *_dispatch_arguments(home, ray_address, cpus),
+                *_checkpoint_arguments(location, keep_checkpoints),
+            ),
             log=_fresh_log(home),
             say=say,
         )
@@ -98,6 +107,9 @@ def dispatch(
     database: options.Database = None,
     ray_address: options.RayAddress = None,
     cpus: options.Cpus = None,
+    devices: options.Devices = 1,
+    checkpoints: options.Checkpoints = None,
+    keep_checkpoints: options.KeepCheckpoints = False,
     as_json: options.AsJson = False,
     parent_fd: options.ParentFd = None,
 ) -> None:
@@ -111,6 +123,7 @@ def dispatch(
     home = homes.prepare(data)
     url = homes.database_url(home, database)
     _check_timing()
+    location = checked_location(checkpoints)
     _open_once(url)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -120,7 +133,15 @@ def dispatch(
 
     if as_json:
         print_json({"pid": os.getpid(), "data": str(home)})
-    raise typer.Exit(dispatcher.run(url, home, address=ray_address, cpus=cpus, parent_fd=parent_fd))
+    status = dispatcher.run(
+        url,
+        dispatcher.Places(home, location, keep_checkpoints),
+        address=ray_address,
+        cpus=cpus,
+        devices=devices,
+        parent_fd=parent_fd,
+    )
+    raise typer.Exit(status)
 
 
 @contextlib.contextmanager
@@ -265,6 +286,13 @@ def _dispatch_arguments(home: Path, ray_address: str | None, cpus: int | None) -
         yield from ("--ray-address", ray_address)
     if cpus is not None:
         yield from ("--cpus", str(cpus))
+
+
+def _checkpoint_arguments(location: str | None, keep: bool) -> Iterator[str]:
+    if location is not None:
+        yield from ("--checkpoints", location)
+    if keep:
+        yield "--keep-checkpoints"
 
 
 def _fresh_log(home: Path) -> Path:

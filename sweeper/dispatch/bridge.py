@@ -2,16 +2,16 @@
 
 import logging
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 
-from sweeper.dispatch.folders import attempt_directory
 from sweeper.dispatch.messages import LAST_WORDS, report_from_json
 from sweeper.dispatch.running import Running, RunningStacks
 from sweeper.dispatch.trainable import REPORT_KEY
-from sweeper.dispatch.watchdog import hung_traceback
+from sweeper.dispatch.watchdog import hung_file, take_traceback
 from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
 
@@ -27,10 +27,13 @@ class Bridge(Callback):
     Tune calls them with keywords only, so they take the few that they need.
     """
 
-    def __init__(self, running: RunningStacks, writer: Writer, checkpoint_dir: Path) -> None:
+    def __init__(
+        self, running: RunningStacks, writer: Writer, hung_dir: Path, progress_limit_s: float
+    ) -> None:
         self._running = running
         self._writer = writer
-        self._checkpoint_dir = checkpoint_dir
+        self._hung_dir = hung_dir
+        self._progress_limit_s = progress_limit_s
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles callbacks when a Tuner is built; nothing is ever read from it.
@@ -58,22 +61,31 @@ class Bridge(Callback):
         if running is None or running.had_last_word:
             return
         try:
-            failure = self._failure(running, str(trial.get_error() or ""))
+            claim = running.claim
+            hung = hung_file(self._hung_dir, claim.stack_id, claim.attempt)
+            failure = lost(
+                running,
+                str(trial.get_error() or ""),
+                traceback=take_traceback(hung),
+                is_silent=running.silent_s(time.monotonic()) >= self._progress_limit_s,
+            )
         except Exception:  # noqa: BLE001 - it would end the Tuner
             _log.exception("the end of %s was not understood", trial.trial_id)
             failure = Failure(kind=FailureKind.WORKER_LOST, message="the worker ended")
         self._writer.put(Ended(running.claim, failure))
 
-    def _failure(self, running: Running, text: str) -> Failure:
-        claim = running.claim
-        directory = attempt_directory(self._checkpoint_dir, claim.stack_id, claim.attempt)
-        where = f"at step {running.step} on {running.host or socket.gethostname()}"
-        traceback = hung_traceback(directory)
-        if traceback is not None or running.was_hung:
-            message = f"no progress within the limit {where}"
-            return Failure(kind=FailureKind.HUNG, message=message, traceback=traceback or "")
-        kind = _kind(text)
-        return Failure(kind=kind, message=f"the worker ended {where}", traceback=text)
+
+def lost(running: Running, text: str, *, traceback: str | None, is_silent: bool) -> Failure:
+    """How an attempt failed that ended without a last word, of which Ray says `text`.
+
+    `traceback` is its watchdog's. One on another disk tells nothing, but only a watchdog ends a
+    worker that had started and then was silent for as long as it may be.
+    """
+    where = f"at step {running.step} on {running.host or socket.gethostname()}"
+    if traceback is not None or running.was_hung or is_silent:
+        message = f"no progress within the limit {where}"
+        return Failure(kind=FailureKind.HUNG, message=message, traceback=traceback or text)
+    return Failure(kind=_kind(text), message=f"the worker ended {where}", traceback=text)
 
 
 def _kind(text: str) -> FailureKind:

@@ -4,20 +4,19 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import Any
 
 import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from sweeper.dispatch import devices
-from sweeper.dispatch.leadership import process_start
+from sweeper.dispatch.scratch import scratch_folder
 from sweeper.machine import Machine
 
 SCRATCH = "sweeper-ray-"
@@ -59,12 +58,14 @@ class Capacity:
     gpu_memory_bytes: int
     device: str = ""
     """What the CPU or the GPUs are called; empty where they may be of several kinds."""
+    per_stack: int = 1
+    """How many of them a stack takes, all of one node."""
 
     def machine(self, running: tuple[float, ...] = ()) -> Machine:
-        """The planner's view of it, with what running stacks have left."""
+        """The planner's view of it, to which the devices of a stack are one."""
         return Machine(
-            cpus=self.cpus,
-            gpus=self.gpus,
+            cpus=self.cpus // self.per_stack,
+            gpus=self.gpus // self.per_stack,
             gpu_memory_bytes=self.gpu_memory_bytes,
             device=self.device,
             running=running,
@@ -72,25 +73,44 @@ class Capacity:
 
 
 class LiveCapacity:
-    """The cluster's capacity, asked for at most once a second.
+    """The cluster's capacity for stacks on so many devices, asked for at most once a second.
 
     A local cluster is of this host's devices; of one that was joined only their number is known.
     """
 
-    def __init__(self, *, is_local: bool = True) -> None:
+    def __init__(self, *, is_local: bool = True, per_stack: int = 1) -> None:
         self._is_local = is_local
+        self._per_stack = per_stack
         self._asked_at = float("-inf")
         self._capacity = Capacity(0, 0, 0)
+        self._has_none = False
 
     def now(self) -> Capacity:
         """What there is."""
         if time.monotonic() - self._asked_at >= CAPACITY_AGE_S:
-            found = ray.cluster_resources()  # type: ignore[no-untyped-call]
-            cpus, gpus = int(found.get("CPU", 0)), int(found.get("GPU", 0))
-            device, memory_bytes = _gpus() if gpus else (devices.cpu_name(), 0)
-            self._capacity = Capacity(cpus, gpus, memory_bytes, device if self._is_local else "")
+            nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+            cpus, gpus = usable(nodes, self._per_stack)
+            if not (cpus or gpus or self._has_none):
+                _log.warning("no node has %d devices for a stack: all wait", self._per_stack)
+            self._has_none = not (cpus or gpus)
+            name, memory_bytes = _gpus() if gpus else (devices.cpu_name(), 0)
+            device = devices.several(name, self._per_stack) if self._is_local else ""
+            self._capacity = Capacity(cpus, gpus, memory_bytes, device, self._per_stack)
             self._asked_at = time.monotonic()
         return self._capacity
+
+
+def usable(nodes: Sequence[Mapping[str, Any]], per_stack: int) -> tuple[int, int]:
+    """CPUs and GPUs of the nodes that have enough of them for a stack on so many devices.
+
+    Where there are GPUs, stacks wait for enough of them on a node, and do not turn to CPUs.
+    """
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    cpus, gpus = (
+        sum(int(node.get(kind, 0)) // per_stack * per_stack for node in alive)
+        for kind in ("CPU", "GPU")
+    )
+    return (0, 0) if not gpus and any(node.get("GPU") for node in alive) else (cpus, gpus)
 
 
 class OwnCluster:
@@ -125,8 +145,7 @@ def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
             ray.shutdown()
         return
     _keep_to_loopback()
-    _remove_leftovers()
-    scratch = tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-")
+    scratch = scratch_folder(SCRATCH)
     ray.init(
         num_cpus=cpus or os.cpu_count(),
         include_dashboard=False,
@@ -134,21 +153,13 @@ def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
         logging_level=logging.WARNING,
         object_store_memory=OBJECT_STORE_BYTES,
         _node_ip_address="127.0.0.1",
-        _temp_dir=scratch,
+        _temp_dir=str(scratch),
     )
     try:
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _remove_leftovers() -> None:
-    """Ray's folders of dispatchers that were killed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
-        pid = path.name.removeprefix(SCRATCH).split("-")[0]
-        if pid.isdigit() and process_start(int(pid)) is None:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _prepare_environment() -> None:

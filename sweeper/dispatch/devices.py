@@ -30,3 +30,8 @@ def gpus() -> tuple[tuple[str, int], ...]:
     answer = subprocess.run(query, capture_output=True, text=True, check=True)  # noqa: S603
     rows = (line.rpartition(",") for line in answer.stdout.splitlines() if line.strip())
     return tuple((name.strip()[:LONGEST_NAME], int(memory) * 2**20) for name, _, memory in rows)
+
+
+def several(name: str, count: int) -> str:
+    """What so many devices of a name are called, which are not as fast as one."""
+    return name if count == 1 else f"{count} x {name}"[:LONGEST_NAME]

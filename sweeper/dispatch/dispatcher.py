@@ -7,8 +7,9 @@ next one finds the running stacks in the database and has them go on from their 
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from ray.tune import PlacementGroupFactory, RunConfig, TuneConfig, Tuner
 
 from sweeper.dispatch.announcer import Announcer
 from sweeper.dispatch.bridge import Bridge
-from sweeper.dispatch.cluster import LiveCapacity, OwnCluster, cluster
+from sweeper.dispatch.checkpoint_store import open_checkpoints
+from sweeper.dispatch.cluster import Capacity, LiveCapacity, OwnCluster, cluster
 from sweeper.dispatch.control import start_control
 from sweeper.dispatch.leadership import acquire, start_beat
 from sweeper.dispatch.messages import timing_from_environment
@@ -29,6 +31,7 @@ from sweeper.dispatch.stop import Stop, end_at_deadline, end_with_parent, instal
 from sweeper.dispatch.tidy import Tidy
 from sweeper.dispatch.trainable import train_stack
 from sweeper.dispatch.warm import WarmWorkers
+from sweeper.dispatch.watchdog import hung_dir
 from sweeper.dispatch.writer import Ended, Writer
 from sweeper.storage.store import Store, open_store
 
@@ -41,20 +44,33 @@ ENDED, FENCED = 0, 3
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Places:
+    """The home folder, and where checkpoints go: a folder or URL, by default in there.
+
+    With `keeps`, the last checkpoint of a stack that has finished stays.
+    """
+
+    home: Path
+    checkpoints: str | None = None
+    keeps: bool = False
+
+
 def run(
     store_url: str,
-    data_dir: Path,
+    places: Places,
     *,
     address: str | None = None,
     cpus: int | None = None,
+    devices: int = 1,
     parent_fd: int | None = None,
     idle_exit: bool = False,
 ) -> int:
     """Act as the dispatcher until asked to end; the exit status. Call it in the main thread.
 
     Stands by while another dispatcher acts. Starts a local Ray cluster with `cpus`, or joins the
-    one at `address`. Ends when the pipe `parent_fd` is closed, and with `idle_exit` when nothing
-    is left to do.
+    one at `address`. A stack trains on so many `devices` of one machine. Ends when the pipe
+    `parent_fd` is closed, and with `idle_exit` when nothing is left to do.
     """
     stop = Stop()
     if parent_fd is not None:
@@ -70,7 +86,12 @@ def run(
         resources.callback(start_beat(_opened(store_url, resources).queue, epoch, stop))
         resources.enter_context(cluster(address, cpus))
         install_signals(stop, supervised=parent_fd is not None)
-        _act(store, epoch, data_dir.resolve(), stop, idle_exit, is_local=address is None)
+        is_local = address is None
+        capacity = LiveCapacity(is_local=is_local, per_stack=devices).now
+        looks = [Announcer(store.queue, epoch, capacity).look]
+        if is_local:
+            looks.append(OwnCluster(LiveCapacity().now).look)
+        _act(store, epoch, places, stop, idle_exit, capacity, looks)
     _log.info("the dispatcher has ended: %s", stop.reason or "nothing left to do")
     return FENCED if stop.is_fenced else ENDED
 
@@ -82,14 +103,21 @@ def _opened(store_url: str, resources: ExitStack) -> Store:
 
 
 def _act(
-    store: Store, epoch: int, data_dir: Path, stop: Stop, idle_exit: bool, *, is_local: bool
+    store: Store,
+    epoch: int,
+    places: Places,
+    stop: Stop,
+    idle_exit: bool,
+    capacity: Callable[[], Capacity],
+    looks: Sequence[Callable[[], None]],
 ) -> None:
     running, timing = RunningStacks(), timing_from_environment()
-    checkpoint_dir = data_dir / "checkpoints"
-    writer = Writer(store.queue, epoch, checkpoint_dir, stop)
+    home = places.home.resolve()
+    checkpoints = places.checkpoints or str(home / "checkpoints")
+    writer = Writer(store.queue, epoch, open_checkpoints(checkpoints), stop)
     name = f"sweeper-control-{epoch}"
     control = start_control(name)
-    tidy = Tidy(store.queue, checkpoint_dir)
+    tidy = Tidy(writer.tidy)
 
     def between_claims() -> None:
         tidy.look()
@@ -101,18 +129,15 @@ def _act(
         running=running,
         writer=writer,
         stop=stop,
-        capacity=LiveCapacity(is_local=is_local).now,
-        data_dir=data_dir,
-        checkpoint_dir=checkpoint_dir,
+        capacity=capacity,
+        data_dir=home,
+        checkpoints=checkpoints,
+        keeps=places.keeps,
         control=name,
         timing=timing,
         idle_exit=idle_exit,
         advance=between_claims,
     )
-    capacity = LiveCapacity(is_local=is_local).now
-    looks = [Announcer(store.queue, epoch, capacity).look]
-    if is_local:
-        looks.append(OwnCluster(capacity).look)
     overseer = Overseer(store.queue, epoch, running, stop, timing.progress_limit_s, looks)
     end_overseer = overseer.start(control)
     try:
@@ -155,14 +180,20 @@ def _fit(supply: Supply, searcher: StackSearcher) -> None:
                 name="stacks",
                 storage_path=scratch,
                 verbose=0,
-                callbacks=[Bridge(supply.running, supply.writer, supply.checkpoint_dir)],
+                callbacks=[_bridge(supply)],
             ),
         ).fit()
 
 
+def _bridge(supply: Supply) -> Bridge:
+    hung, limit_s = hung_dir(supply.data_dir), supply.timing.progress_limit_s
+    return Bridge(supply.running, supply.writer, hung, limit_s)
+
+
 def _resources(config: Mapping[str, Any]) -> PlacementGroupFactory:
     bundle = {"CPU": float(config["cpus"])}
-    return PlacementGroupFactory([bundle | ({"GPU": 1.0} if config["gpus"] else {})])
+    gpus = {"GPU": float(config["gpus"])} if config["gpus"] else {}
+    return PlacementGroupFactory([bundle | gpus])  # One bundle is one node.
 
 
 def _directory_name(tune_trial: Any) -> str:

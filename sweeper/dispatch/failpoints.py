@@ -2,8 +2,8 @@
 
 `SWEEPER_FAILPOINTS` is a JSON list of `{"name", "action", "marker", "when"}`. A failpoint fires in
 the first process that gets there with everything in `when` matching, and creates the file `marker`,
-by which the test sees that it fired; it never fires twice, unless `always` is set, and not once
-the file `until` exists.
+by which the test sees that it fired; it never fires twice, unless `always` is set, not before
+the file `from` exists, and not once the file `until` does.
 """
 
 import json
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def hit(name: str, **context: Any) -> None:
     """Act if the environment asks for a fault here."""
     for rule in _rules():
-        if rule["name"] != name or _is_over(rule):
+        if rule["name"] != name or not _is_on(rule):
             continue
         if _matches(rule.get("when", {}), context) and _first(rule):
             _log.info("failpoint %s fires: %s", name, rule["action"])
@@ -45,8 +45,9 @@ def _matches(when: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_over(rule: Mapping[str, Any]) -> bool:
-    return "until" in rule and Path(rule["until"]).exists()
+def _is_on(rule: Mapping[str, Any]) -> bool:
+    has_begun = "from" not in rule or Path(rule["from"]).exists()
+    return has_begun and not ("until" in rule and Path(rule["until"]).exists())
 
 
 def _first(rule: Mapping[str, Any]) -> bool:

@@ -1,33 +1,39 @@
-"""Where the checkpoints of a stack lie: `<checkpoints>/<stack>/<attempt>/<step>/`."""
+"""Checkpoints in a folder that dispatcher and workers see under the same path."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 
-def attempt_directory(root: Path, stack_id: int, attempt: int) -> Path:
-    """The only folder an attempt writes in."""
-    return root / str(stack_id) / str(attempt)
+@dataclass(frozen=True)
+class Folder:
+    """A `CheckpointStore` on a disk: workers write in it directly, and loading reads from it."""
 
+    root: Path
 
-def prune(root: Path, newest: str, recorded: Collection[str]) -> None:
-    """Remove the checkpoints of a stack that are not `recorded`, over all its attempts.
+    def address(self, name: str) -> str:
+        """The checkpoint's path."""
+        return str(self.root / name)
 
-    Later ones of the attempt that wrote `newest` stay: its worker may be ahead of its reports.
-    """
-    attempt, step = (root / newest).parent, int(Path(newest).name)
-    for path in attempt.parent.glob("*/*"):
-        is_checkpoint = path.name.isdigit() and path.parent.name.isdigit()
-        is_ahead = path.parent == attempt and is_checkpoint and int(path.name) > step
-        if is_checkpoint and not is_ahead and path.relative_to(root).as_posix() not in recorded:
-            shutil.rmtree(path, ignore_errors=True)
+    def write(self, name: str, save: Callable[[Path], None]) -> None:
+        """Have the checkpoint written; it is whole then."""
+        save(self.root / name)
 
+    def fetch(self, name: str, into: Path) -> Path:
+        """The checkpoint where it is."""
+        del into
+        return self.root / name
 
-def stack_folders(root: Path) -> frozenset[str]:
-    """Every stack that has a folder of checkpoints."""
-    return frozenset(path.name for path in root.glob("*") if path.name.isdigit())
+    def stacks(self) -> frozenset[str]:
+        """Every stack that has a folder of checkpoints."""
+        return frozenset(path.name for path in self.root.glob("*") if path.name.isdigit())
 
+    def checkpoints(self, stack_id: int) -> frozenset[str]:
+        """All that lie there of a stack, over all its attempts."""
+        found = (self.root / str(stack_id)).glob("*/*")
+        return frozenset(path.relative_to(self.root).as_posix() for path in found if path.is_dir())
 
-def discard(root: Path, relative: str) -> None:
-    """Remove a checkpoint, or everything of a stack."""
-    shutil.rmtree(root / relative, ignore_errors=True)
+    def remove(self, name: str) -> None:
+        """Remove a checkpoint, or everything of a stack."""
+        shutil.rmtree(self.root / name, ignore_errors=True)

@@ -53,8 +53,15 @@ class Work:
     live: tuple[bool, ...]
     threads: int
     device: str
+    devices: int
+    """How many of them, of one machine, share every batch; `threads` are those of each."""
     data_dir: str
-    checkpoint_dir: str
+    hung_dir: str
+    """Where the watchdog says that it had to end this worker."""
+    checkpoints: str
+    """Folder or URL of all checkpoints."""
+    keeps: bool
+    """Whether the last checkpoint stays when the stack has finished."""
     checkpoint: str | None
     checkpoint_slots: tuple[int, ...]
     control: str
@@ -129,7 +136,7 @@ class Report:
     rows: tuple[Row, ...] = ()
     results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     checkpoint: str | None = None
-    """The newest whole checkpoint, relative to the checkpoint folder."""
+    """The name of the newest whole checkpoint."""
     checkpoint_step: int = 0
     reason: str = ""
     """Why the stack is returned."""

@@ -81,7 +81,7 @@ class Overseer:
     def _end_hung(self, running: tuple[Running, ...]) -> None:
         now, here = time.monotonic(), socket.gethostname()
         for stack in running:
-            is_silent = stack.started_at is not None and now - stack.moved_at > self._limit_s
+            is_silent = stack.silent_s(now) > self._limit_s
             if is_silent and not stack.was_hung and stack.host == here:
                 _log.warning("stack %d makes no progress: ending it", stack.claim.stack_id)
                 stack.was_hung = True

@@ -28,6 +28,10 @@ class Running:
     was_hung: bool = False
     moved_at: float = field(default_factory=time.monotonic)
 
+    def silent_s(self, now: float) -> float:
+        """Seconds since its last report; 0 before the first one."""
+        return 0.0 if self.started_at is None else now - self.moved_at
+
     def remaining_s(self, now: float) -> float:
         """Seconds left: by its own pace once it has one, by the estimate before."""
         left = self.steps - self.step

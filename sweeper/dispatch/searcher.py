@@ -15,6 +15,7 @@ from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.messages import Timing, Work
 from sweeper.dispatch.running import Running, RunningStacks, remaining_costs
 from sweeper.dispatch.stop import Stop
+from sweeper.dispatch.watchdog import hung_dir
 from sweeper.dispatch.writer import Ended, Writer
 from sweeper.errors import Fenced, SweeperError
 from sweeper.failures import Failure, FailureKind
@@ -49,7 +50,8 @@ class Supply:
     stop: Stop
     capacity: Callable[[], Capacity]
     data_dir: Path
-    checkpoint_dir: Path
+    checkpoints: str
+    keeps: bool
     control: str
     timing: Timing
     idle_exit: bool
@@ -151,7 +153,7 @@ class StackSearcher(Searcher):
         capacity, running = self._supply.capacity(), self._supply.running.all()
         used_gpus, used_cpus = sum(r.gpus for r in running), sum(r.cpus for r in running)
         used, there_is = (used_gpus, capacity.gpus) if capacity.gpus else (used_cpus, capacity.cpus)
-        return used < there_is or self._may_look_ahead(running)
+        return used + capacity.per_stack <= there_is or self._may_look_ahead(running)
 
     @staticmethod
     def _may_look_ahead(running: tuple[Running, ...]) -> bool:
@@ -179,24 +181,25 @@ class StackSearcher(Searcher):
     def _handed_out(self, trial_id: str, claim: Claim) -> dict[str, Any]:
         """What Tune gives the worker, once this process has noted that the stack runs."""
         supply = self._supply
-        gpus = 1 if supply.capacity().gpus else 0
         size, config = len(claim.members), from_dict(claim.members[0].config)
-        speed = self._speeds([claim.members[0].config]).of(config)
+        capacity, speed = supply.capacity(), self._speeds([claim.members[0].config]).of(config)
+        devices = 1 if config.is_function else min(capacity.per_stack, config.batch_size)
+        cpus, gpus = claim.threads * devices, devices if capacity.gpus else 0
         running = Running(
             claim=claim,
-            cpus=claim.threads,
+            cpus=cpus,
             gpus=gpus,
             cost_s=speed.stack_s(size),
             steps=config.steps,
         )
         micro_batch = speed.ran_with(size) if gpus else None  # A CPU reads batches whole.
-        work = self._work(claim, gpus, micro_batch).to_json()
+        work = self._work(claim, devices, "cuda" if gpus else "cpu", micro_batch).to_json()
         supply.running.add(trial_id, running)
         self._count += 1
         return {
             "stack_id": claim.stack_id,
             "attempt": claim.attempt,
-            "cpus": claim.threads,
+            "cpus": cpus,
             "gpus": gpus,
             "spec": work,
         }
@@ -251,7 +254,7 @@ class StackSearcher(Searcher):
             message = "the model does not fit into the memory of a GPU here"
             self._supply.store.reject(self._supply.epoch, left, message)
 
-    def _work(self, claim: Claim, gpus: int, micro_batch: int | None) -> Work:
+    def _work(self, claim: Claim, devices: int, device: str, micro_batch: int | None) -> Work:
         supply = self._supply
         return Work(
             stack_id=claim.stack_id,
@@ -259,9 +262,12 @@ class StackSearcher(Searcher):
             configs=tuple(member.config for member in claim.members),
             live=tuple(member.live for member in claim.members),
             threads=claim.threads,
-            device="cuda" if gpus else "cpu",
+            device=device,
+            devices=devices,
             data_dir=str(supply.data_dir / "datasets"),
-            checkpoint_dir=str(supply.checkpoint_dir),
+            hung_dir=str(hung_dir(supply.data_dir)),
+            checkpoints=supply.checkpoints,
+            keeps=supply.keeps,
             checkpoint=claim.checkpoint,
             checkpoint_slots=claim.checkpoint_slots,
             control=supply.control,

@@ -4,13 +4,13 @@ The worker has no access to the database. Its process is used for many stacks, s
 stack sets in it is set anew by the next one.
 """
 
-import errno
 import logging
 import os
 import socket
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ import torch
 from ray import tune
 from ray.exceptions import RayError
 
+from sweeper.dispatch.checkpointing import Checkpointing
 from sweeper.dispatch.control import Verdict, ask
-from sweeper.dispatch.devices import cpu_name
+from sweeper.dispatch.devices import cpu_name, several
 from sweeper.dispatch.failpoints import hit
-from sweeper.dispatch.folders import attempt_directory
 from sweeper.dispatch.log_tail import LogTail
 from sweeper.dispatch.messages import (
     Pace,
@@ -33,19 +33,21 @@ from sweeper.dispatch.messages import (
     measured,
     work_from_json,
 )
+from sweeper.dispatch.objects import StoreUnreachable
+from sweeper.dispatch.scratch import FULL_DISK
 from sweeper.dispatch.stopwatch import Stopwatch
-from sweeper.dispatch.watchdog import Watchdog
+from sweeper.dispatch.watchdog import Watchdog, hung_file
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.records import MetricKind
 from trainers import provenance
 from trainers.checkpoints import CheckpointError
 from trainers.config import from_dict
+from trainers.devices import RankLost
 from trainers.metrics import StepMetrics
 from trainers.optimizers import plugins
 from trainers.runs import Run, reset_process, start
 from trainers.token_files import DataError
 
-FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 LOGGERS = ("sweeper", "trainers")
 REPORT_KEY = "report"
 
@@ -71,8 +73,6 @@ class _Session:
     def __init__(self, work: Work, log: LogTail) -> None:
         self._work = work
         self._log = log
-        self._root = Path(work.checkpoint_dir)
-        self._directory = attempt_directory(self._root, work.stack_id, work.attempt)
         self._rows: list[Row] = []
         self._told: set[int] = {slot for slot, live in enumerate(work.live) if not live}
         self._report = Report(
@@ -96,17 +96,23 @@ class _Session:
                 self._report = replace(self._report, reason=back)
                 self._send(Progress.RETURNED)
                 return
-            with Watchdog(self._directory, self._work.timing.progress_limit_s) as watchdog:
-                run = self._start()
-                self._loop(run, watchdog)
+            work = self._work
+            hung = hung_file(Path(work.hung_dir), work.stack_id, work.attempt)
+            with (
+                Watchdog(hung, work.timing.progress_limit_s) as watchdog,
+                Checkpointing(work, watchdog.alive) as checkpoints,
+                closing(self._start()) as run,
+            ):
+                self._resume(run, checkpoints)
+                self._loop(run, watchdog, checkpoints)
         except Exception as error:
             _log.exception("stack %d failed", self._work.stack_id)
             if isinstance(error, torch.OutOfMemoryError):
-                pace = Pace(device=_device_name(self._work.device), step_s=None)
+                pace = Pace(device=_device_name(self._work), step_s=None)
                 self._report = replace(self._report, pace=pace)
             self._send(Progress.FAILED, failure=_failure(error, self._log.text()))
-            if isinstance(error, torch.OutOfMemoryError):
-                raise  # Ray then replaces this process, whose device memory may be in pieces.
+            if isinstance(error, torch.OutOfMemoryError | RankLost):
+                raise  # Ray then replaces this process, whose devices may be in any state.
 
     def _start(self) -> Run:
         work = self._work
@@ -114,14 +120,18 @@ class _Session:
         if work.plugin is not None:
             plugins.take(work.plugin)
         configs = [from_dict(plain) for plain in work.configs]
-        run = start(
+        return start(
             configs,
             data_dir=Path(work.data_dir),
             device=work.device,
             micro_batch=work.micro_batch,
+            devices=work.devices,
         )
+
+    def _resume(self, run: Run, checkpoints: Checkpointing) -> None:
+        work = self._work
         if work.checkpoint is not None:
-            run.load(self._root / work.checkpoint, work.checkpoint_slots)
+            checkpoints.load(run, work.checkpoint, work.checkpoint_slots)
         _log.info(
             "stack %d, attempt %d: %d trials from step %d of %d",
             *(work.stack_id, work.attempt, sum(work.live), run.step, run.steps),
@@ -131,9 +141,8 @@ class _Session:
         for slot in self._told:
             if run.live[slot]:
                 run.mask(slot)
-        return run
 
-    def _loop(self, run: Run, watchdog: Watchdog) -> None:
+    def _loop(self, run: Run, watchdog: Watchdog, checkpoints: Checkpointing) -> None:
         self._stopwatch.start(run.step)
         while not run.finished:
             live = run.live
@@ -144,18 +153,26 @@ class _Session:
             watchdog.alive()
             self._keep(run, metrics, live)
             if self._is_due(self._reported_at, self._work.timing.report_s):
-                verdict = self._speak(run)
+                verdict = self._speak(run, checkpoints)
                 if verdict.back is not None:
                     return
-        if self._is_due(self._saved_at, self._work.timing.report_s):
-            self._save(run)
+        self._save_last(run, checkpoints)
+        self._note(checkpoints)
         self._note_pace(run)
         self._send(Progress.FINISHED, run)
+
+    def _save_last(self, run: Run, checkpoints: Checkpointing) -> None:
+        """The results go with the next report; till they are accepted, a checkpoint holds them."""
+        if self._work.keeps and any(run.live):
+            kept = {"checkpoint": checkpoints.keep(run)}
+            self._report = replace(self._report, provenance=dict(self._report.provenance) | kept)
+        elif self._is_due(self._saved_at, self._work.timing.report_s):
+            checkpoints.save_at_once(run)
 
     def _seeds(self) -> tuple[int, ...]:
         return tuple(config["seed"] for config in self._work.configs)
 
-    def _speak(self, run: Run) -> Verdict:
+    def _speak(self, run: Run, checkpoints: Checkpointing) -> Verdict:
         """Heed the dispatcher, save if that is due, report."""
         verdict = self._verdict()
         for slot in verdict.masked:
@@ -164,8 +181,13 @@ class _Session:
                 run.mask(slot)
         if run.finished:
             return Verdict()
-        if verdict.back is not None or self._is_due(self._saved_at, self._work.timing.checkpoint_s):
-            self._save(run)
+        if verdict.back is not None:
+            checkpoints.save_at_once(run)
+            self._note_pace(run)
+        elif self._is_due(self._saved_at, self._work.timing.checkpoint_s) and checkpoints.save(run):
+            self._saved_at = time.monotonic()
+            self._note_pace(run)
+        self._note(checkpoints)
         if verdict.back is None:
             self._send(Progress.RUNNING, run)
         else:
@@ -194,27 +216,16 @@ class _Session:
         if run.live != live:
             self._reported_at = 0.0  # A member's end is news: report it now.
 
-    def _save(self, run: Run) -> None:
-        """Write a checkpoint; a disk without space costs the checkpoint, not the training."""
-        path = self._directory / str(run.step)
-        self._saved_at = time.monotonic()
-        if path.exists() or not run.can_be_saved:
-            return
-        try:
-            run.save(path)
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise
-            _log.exception("no space for a checkpoint")
-            return
-        relative = path.relative_to(self._root).as_posix()
-        self._report = replace(self._report, checkpoint=relative, checkpoint_step=run.step)
-        self._note_pace(run)
+    def _note(self, checkpoints: Checkpointing) -> None:
+        checkpoints.look()
+        if (newest := checkpoints.newest) is not None:
+            path, step = newest.path, newest.step
+            self._report = replace(self._report, checkpoint=path, checkpoint_step=step)
 
     def _note_pace(self, run: Run) -> None:
         device = self._work.device
         peak_bytes = torch.cuda.max_memory_allocated() if device == "cuda" else None
-        pace = self._stopwatch.pace(_device_name(device), run.micro_batch, peak_bytes)
+        pace = self._stopwatch.pace(_device_name(self._work), run.micro_batch, peak_bytes)
         self._report = replace(self._report, pace=pace)
 
     def _send(
@@ -247,12 +258,13 @@ class _Session:
 
 def _provenance(work: Work) -> dict[str, Any]:
     """What all members share; the writer adds what is a member's own."""
-    stack = {"threads": work.threads, "stack_size": len(work.configs)}
+    stack = {"devices": work.devices, "threads": work.threads, "stack_size": len(work.configs)}
     return provenance.of_process() | provenance.of_device(work.device) | stack
 
 
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else cpu_name()
+def _device_name(work: Work) -> str:
+    name = torch.cuda.get_device_name() if work.device == "cuda" else cpu_name()
+    return several(name, work.devices)
 
 
 def _failure(error: Exception, log_tail: str) -> Failure:
@@ -267,11 +279,13 @@ def _failure(error: Exception, log_tail: str) -> Failure:
 def _kind(error: Exception) -> FailureKind:
     if isinstance(error, torch.OutOfMemoryError):
         return FailureKind.OOM_GPU
+    if isinstance(error, StoreUnreachable):
+        return FailureKind.STORE_UNREACHABLE
     if isinstance(error, CheckpointError):
         return FailureKind.CHECKPOINT_CORRUPT
     if isinstance(error, DataError):
         return FailureKind.DATA_CORRUPT
-    if isinstance(error, RayError):
+    if isinstance(error, RayError | RankLost):
         return FailureKind.WORKER_LOST
     if isinstance(error, MemoryError):
         return FailureKind.OOM_HOST

@@ -5,12 +5,12 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from sweeper.dispatch.checkpoint_store import CheckpointStore
+from sweeper.dispatch.cleaning import Cleaner
 from sweeper.dispatch.devices import cpu_name
 from sweeper.dispatch.failpoints import hit
-from sweeper.dispatch.folders import discard, prune, stack_folders
 from sweeper.dispatch.messages import LAST_WORDS, Pace, Progress, Report
 from sweeper.errors import Fenced, StorageFull, Unavailable
 from sweeper.failures import Failure, FailureKind
@@ -63,10 +63,12 @@ class Writer:
     database refuses as superseded. `close` waits until everything is written.
     """
 
-    def __init__(self, store: Queue, epoch: int, checkpoint_dir: Path, stop: Stopping) -> None:
+    def __init__(
+        self, store: Queue, epoch: int, checkpoints: CheckpointStore, stop: Stopping
+    ) -> None:
         self._store = store
         self._epoch = epoch
-        self._checkpoint_dir = checkpoint_dir
+        self._cleaner = Cleaner(checkpoints, store)
         self._stop = stop
         self._queue: queue.SimpleQueue[Said | Ended | None] = queue.SimpleQueue()
         self._open = 0
@@ -86,9 +88,14 @@ class Writer:
             return self._open == 0
 
     def close(self) -> None:
-        """Write the rest and end the thread."""
+        """Write the rest and end the thread; then clean up what there is time for."""
         self._queue.put(None)
         self._thread.join()
+        self._cleaner.close()
+
+    def tidy(self) -> None:
+        """Have the checkpoints of stacks that are closed or gone removed soon."""
+        self._cleaner.remove_unused()
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -158,13 +165,7 @@ class Writer:
             return
         running = (self._epoch, claim.stack_id, claim.attempt)
         if self._ask(lambda: self._store.record(*running, rows, checkpoint)) and checkpoint:
-            self._prune(claim, checkpoint.path)
-
-    def _prune(self, claim: Claim, newest: str) -> None:
-        """Remove the checkpoints that the database does not list any more."""
-        recorded = self._ask(lambda: self._store.checkpoints(claim.stack_id))
-        if recorded is not None and newest in recorded:
-            prune(self._checkpoint_dir, newest, recorded)
+            self._cleaner.prune(claim.stack_id, checkpoint.path)
 
     def _remember(self, claim: Claim, pace: Pace) -> None:
         measurement = Measurement(
@@ -189,7 +190,7 @@ class Writer:
         running = (self._epoch, claim.stack_id, claim.attempt)
         if report.progress is Progress.FINISHED:
             if self._ask(lambda: self._store.close(*running)):
-                self._discard_unused()
+                self.tidy()
             else:
                 self._give_back(claim, "finished without a result for every member")
         elif report.progress is Progress.RETURNED:
@@ -205,18 +206,10 @@ class Writer:
         _log.warning("stack %d: %s: %s", claim.stack_id, failure.kind, failure.message)
         bad = claim.checkpoint if failure.kind is FailureKind.CHECKPOINT_CORRUPT else None
         if bad is not None and bad.startswith(f"{claim.stack_id}/"):  # Else others may need it.
-            discard(self._checkpoint_dir, bad)
+            self._cleaner.remove(bad)
         running = (self._epoch, claim.stack_id, claim.attempt)
         self._ask(lambda: self._store.fail(*running, failure))
-        self._discard_unused()
-
-    def _discard_unused(self) -> None:
-        """Remove the checkpoints of closed stacks. Listed first, so that a new stack's stay."""
-        there = stack_folders(self._checkpoint_dir)
-        in_use = self._ask(self._store.folders_in_use) if there else None
-        if in_use is not None:
-            for name in there - in_use:
-                discard(self._checkpoint_dir, name)
+        self.tidy()
 
     def _ask(self, question: Callable[[], T]) -> T | None:
         """The database's answer, however long it takes; None if the process must end first."""

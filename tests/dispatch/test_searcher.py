@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 
 from sweeper.dispatch.announcer import Announcer
 from sweeper.dispatch.cluster import Capacity
+from sweeper.dispatch.folders import Folder
 from sweeper.dispatch.messages import Progress, Report, Timing, work_from_json
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
@@ -34,7 +35,7 @@ class Bench:
     def __init__(self, store: Store, folder: Path, cpus: int, *, idle_exit: bool) -> None:
         self.store, self.stop, self.running = store, Stop(), RunningStacks()
         self.epoch = builders.take_over(store)
-        self.writer = Writer(store.queue, self.epoch, folder, self.stop)
+        self.writer = Writer(store.queue, self.epoch, Folder(folder), self.stop)
         self.supply = Supply(
             store=store.queue,
             epoch=self.epoch,
@@ -43,7 +44,8 @@ class Bench:
             stop=self.stop,
             capacity=lambda: replace(HERE, cpus=cpus),
             data_dir=folder,
-            checkpoint_dir=folder,
+            checkpoints=str(folder),
+            keeps=False,
             control="control",
             timing=Timing(),
             idle_exit=idle_exit,

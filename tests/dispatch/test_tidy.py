@@ -1,7 +1,10 @@
 """What a deleted sweep has left on the disk goes when the dispatcher looks."""
 
+from functools import partial
 from pathlib import Path
 
+from sweeper.dispatch.cleaning import remove_unused
+from sweeper.dispatch.folders import Folder
 from sweeper.dispatch.tidy import TIDY_S, Tidy
 from sweeper.storage.records import Checkpoint
 from sweeper.storage.store import Store
@@ -10,7 +13,8 @@ from tests.storage.builders import claim_all, expansion, key, submit, take_over
 
 def test_folders_of_deleted_sweeps_go_and_those_in_use_stay(store: Store, tmp_path: Path) -> None:
     now, folder = [0.0], tmp_path / "checkpoints"
-    tidy = Tidy(store.queue, folder, clock=lambda: now[0])
+    remove = partial(remove_unused, Folder(folder), store.queue)
+    tidy = Tidy(remove, clock=lambda: now[0])
     tidy.look()
     epoch = take_over(store)
     sweeps = []

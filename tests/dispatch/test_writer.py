@@ -4,8 +4,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from sweeper.dispatch.checkpoint_store import attempt_name
 from sweeper.dispatch.devices import cpu_name
-from sweeper.dispatch.folders import attempt_directory
+from sweeper.dispatch.folders import Folder
 from sweeper.dispatch.messages import Pace, Progress, Report
 from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Ended, Said, Writer
@@ -32,9 +33,9 @@ def report(claim: Claim, progress: Progress, **more: object) -> Said:
 
 
 def saved(root: Path, claim: Claim, step: int = 5) -> str:
-    directory = attempt_directory(root, claim.stack_id, claim.attempt) / str(step)
-    directory.mkdir(parents=True)
-    return directory.relative_to(root).as_posix()
+    name = f"{attempt_name(claim.stack_id, claim.attempt)}/{step}"
+    (root / name).mkdir(parents=True)
+    return name
 
 
 def folders(root: Path) -> set[str]:
@@ -45,7 +46,7 @@ def test_a_finished_stack_leaves_no_checkpoint(sqlite_store: Store, tmp_path: Pa
     submit(sqlite_store)
     epoch = take_over(sqlite_store)
     claim = claim_all(sqlite_store, epoch)
-    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
     saved(tmp_path, claim)
     results = {slot: asdict(Trained()) for slot in range(len(claim.members))}
     writer.put(report(claim, Progress.FINISHED, results=results))
@@ -60,7 +61,7 @@ def test_the_parts_of_a_split_stack_keep_its_checkpoint(
     submit(sqlite_store)
     epoch = take_over(sqlite_store)
     claim = claim_all(sqlite_store, epoch)
-    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
     path = saved(tmp_path, claim)
     writer.put(report(claim, Progress.RUNNING, checkpoint=path, checkpoint_step=5))
     (tmp_path / "12345").mkdir()  # Left by a stack that nobody knows any more.
@@ -76,7 +77,7 @@ def test_the_parts_of_a_split_stack_keep_its_checkpoint(
 def test_a_failure_in_words_that_no_database_takes_is_written(store: Store, tmp_path: Path) -> None:
     sweep = submit(store, expansion(values=(0.1,)))
     epoch = take_over(store)
-    writer = Writer(store.queue, epoch, tmp_path, Stop())
+    writer = Writer(store.queue, epoch, Folder(tmp_path), Stop())
     bad = "before\0\udc80after"
     failure = Failure(kind=FailureKind.USER_ERROR, message=bad, traceback=bad, log_tail=bad)
     writer.put(report(claim_all(store, epoch), Progress.FAILED, failure=failure))
@@ -90,7 +91,7 @@ def test_a_failure_in_words_that_no_database_takes_is_written(store: Store, tmp_
 def test_reasons_and_provenance_in_such_words_are_written(store: Store, tmp_path: Path) -> None:
     sweep = submit(store, expansion(values=(0.1, 0.2)))
     epoch = take_over(store)
-    writer = Writer(store.queue, epoch, tmp_path, Stop())
+    writer = Writer(store.queue, epoch, Folder(tmp_path), Stop())
     claim, bad = claim_all(store, epoch), "a\0\udc80"
     one = {0: asdict(Trained())}
     provenance = {"host": bad, "parts": [bad]}
@@ -114,7 +115,7 @@ def test_a_last_word_that_cannot_be_written_fails_the_one_member_it_is_about(
     claim: Claim | None = claim_all(sqlite_store, epoch)
     assert claim is not None
     guilty = claim.members[0].trial_id
-    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
     while claim is not None:
         results = {
             slot: asdict(Trained(final_loss=None if member.trial_id == guilty else 2.0))
@@ -138,8 +139,8 @@ def test_what_the_database_lists_is_kept_whatever_else_lies_there(
     submit(sqlite_store)
     epoch = take_over(sqlite_store)
     claim = claim_all(sqlite_store, epoch)
-    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
-    foreign = attempt_directory(tmp_path, claim.stack_id, 7)  # Of a former database.
+    writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
+    foreign = tmp_path / attempt_name(claim.stack_id, 7)  # Of a former database.
     for step in (900, 901):
         (foreign / str(step)).mkdir(parents=True)
     paths = [saved(tmp_path, claim, step) for step in (2, 3, 4)]
@@ -157,14 +158,14 @@ def test_a_later_attempt_keeps_the_checkpoint_to_fall_back_to(
     submit(sqlite_store)
     epoch = take_over(sqlite_store)
     claim = claim_all(sqlite_store, epoch)
-    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
     first = saved(tmp_path, claim, 3)
     writer.put(report(claim, Progress.RUNNING, checkpoint=first, checkpoint_step=3))
     saved(tmp_path, claim, 9)  # Whole, but its worker died before it could say so.
     writer.put(Ended(claim, None, "drained"))
     writer.close()
     again = reclaim(sqlite_store, epoch)
-    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
     second = saved(tmp_path, again, 4)
     writer.put(report(again, Progress.RUNNING, checkpoint=second, checkpoint_step=4))
     writer.close()
@@ -179,7 +180,7 @@ def test_the_pace_of_a_stack_is_remembered_and_what_did_not_fit(
     submit(sqlite_store)
     epoch = take_over(sqlite_store)
     claim = claim_all(sqlite_store, epoch)
-    writer = Writer(sqlite_store.queue, epoch, tmp_path, Stop())
+    writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
     pace = Pace(device="a device", step_s=0.25, sequence_s=0.5, micro_batch=8)
     writer.put(report(claim, Progress.RUNNING, pace=pace))
     writer.put(Ended(claim, Failure(kind=FailureKind.OOM_HOST, message="killed")))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -175,6 +176,7 @@ def start(
     failpoints: Sequence[Mapping[str, Any]] = (),
     parent_fd: int | None = None,
     plugins: str = "",
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Dispatcher:
     arguments = ["idle_exit" if idle_exit else "stay"]
     if parent_fd is not None:
@@ -182,7 +184,7 @@ def start(
     number = len(list(home.glob("dispatcher-*.log")))
     log = home / f"dispatcher-{number}.log"
     environment = os.environ | FAST | {"SWEEPER_FAILPOINTS": json.dumps(list(failpoints))}
-    environment |= {"SWEEPER_PLUGINS": plugins}
+    environment |= {"SWEEPER_PLUGINS": plugins, **settings}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.dispatch.process", url, str(home), *arguments],

@@ -49,6 +49,8 @@ class Plugin:
 
 _sent: dict[str, Registered] = {}
 """What came with the work, in a worker: it needs no file, and one that it has may be another."""
+_sources: dict[str, str] = {}
+"""Where each of these is defined: a worker may have to hand it on."""
 
 
 def find(name: str) -> Registered | None:
@@ -65,13 +67,17 @@ def names() -> tuple[str, ...]:
 
 def source_of(name: str) -> str | None:
     """The source of the file that defines a name, to be sent with the work; else None."""
+    if name in _sources:
+        return _sources[name]
     return next((p.source for p in _files() if name in p.entries), None)
 
 
 def take(source: str) -> None:
     """Makes known what a source defines, in this process and instead of what was of that name."""
     # Tracebacks look a line up by the origin, and a worker gets many sources in its time.
-    _sent.update(load(source, f"{_version(source)}, which came with the work").entries)
+    sent = load(source, f"{_version(source)}, which came with the work").entries
+    _sent.update(sent)
+    _sources.update(dict.fromkeys(sent, source))
 
 
 def load(source: str, origin: str) -> Plugin:
