@@ -30,9 +30,9 @@ from sweep import finish, service
 
 from sweeper.service import Service
 from sweeper.storage.store import Store
-from trainers.config import SCALES
 from trainers.model import param_specs
 from trainers.optimizers import entry, hyperparameters, options
+from trainers.scales import SCALES
 
 SIGMAS = 3.08
 """As for records of modded-nanogpt: mean differences beyond it have p of about 0.001."""

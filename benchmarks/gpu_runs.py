@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainers.config import SCALES, DataConfig, TrainConfig
+from trainers.config import DataConfig, TrainConfig
 from trainers.data import TRAIN, VALIDATION, dataset
 from trainers.loop import StackRun
 from trainers.optimizers import hyperparameters, options
+from trainers.scales import SCALES
 from trainers.token_files import MANIFEST, files_sha256, token_dtype
 
 FAR_AWAY = 100_000

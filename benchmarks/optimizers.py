@@ -28,11 +28,11 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainers.config import SCALES
 from trainers.effective_lr import split_states
 from trainers.model import param_specs
 from trainers.optimizers import REGISTRY, entry
 from trainers.optimizers.base import Context, Optimizer, State
+from trainers.scales import SCALES
 from trainers.stacked import views
 from trainers.updating import ALL, StackOptimizer
 

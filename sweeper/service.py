@@ -29,14 +29,10 @@ from sweeper.storage.records import (
     SweepRecord,
 )
 from sweeper.trials import Expansion
-from trainers.config import (
-    SCALES,
-    DataConfig,
-    Scale,
-    canonical_json,
-)
+from trainers.config import DataConfig, canonical_json
 from trainers.data import EMBEDDED, dataset, prepare_embedded
 from trainers.optimizers import names
+from trainers.scales import SCALES, Scale
 from trainers.token_files import DataError, known_names
 
 

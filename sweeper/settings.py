@@ -8,8 +8,6 @@ from typing import Any, cast, get_args
 from sweeper.spec import Setting, Tie
 from trainers import optimizers, parameterisation
 from trainers.config import (
-    ARCHITECTURES,
-    SCALES,
     SCHEDULE_HYPERPARAMETERS,
     DataConfig,
     DecayConvention,
@@ -23,6 +21,7 @@ from trainers.config import (
     TrainConfig,
 )
 from trainers.functions import STAND_INS, TrainingFunction
+from trainers.scales import ARCHITECTURES, SCALES
 
 
 def _up_to(high: float, help: str, *, default: float = 0.0) -> Hyperparameter:

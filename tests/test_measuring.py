@@ -9,8 +9,8 @@ from sweeper.machine import Machine
 from sweeper.measuring import measure
 from sweeper.throughput import Measurement, Speeds, shape_key
 from tests.trainers.builders import tiny_config
-from trainers.config import SCALES
 from trainers.data import prepare_embedded
+from trainers.scales import SCALES
 
 HERE = Machine(cpus=2, device="here")
 

@@ -12,7 +12,8 @@ from sweeper.machine import Machine
 from sweeper.sizing import best_size, stack_cap
 from sweeper.stacking import PlannedStack, plan
 from sweeper.throughput import Speeds
-from trainers.config import SCALES, DataConfig, TrainConfig, to_dict
+from trainers.config import DataConfig, TrainConfig, to_dict
+from trainers.scales import SCALES
 
 DATA = DataConfig(name="none", sha256="0" * 64, vocabulary=256)
 

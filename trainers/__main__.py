@@ -9,8 +9,6 @@ from typing import TypeVar
 import torch
 
 from trainers.config import (
-    ARCHITECTURES,
-    SCALES,
     SCHEDULE_HYPERPARAMETERS,
     DecayConvention,
     Option,
@@ -22,6 +20,7 @@ from trainers.devices import RankLost
 from trainers.functions import STAND_INS, TrainingFunction
 from trainers.optimizers import hyperparameters, names, options, registered
 from trainers.runs import start
+from trainers.scales import ARCHITECTURES, SCALES
 from trainers.terminal import report, train
 
 Number = TypeVar("Number", int, float)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainers.config import SCALES, ModelConfig
+from trainers.config import ModelConfig
 from trainers.functions import TrainingFunction
 from trainers.model import param_specs
 from trainers.optimizers import entry, registered
 from trainers.optimizers.base import Context, Optimizer, ParamRole
+from trainers.scales import SCALES
 
 SCALE, VOCABULARY = "150m", 32_128
 MATRIX = (256, 256)

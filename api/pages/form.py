@@ -11,7 +11,8 @@ from sweeper.optimizer_info import OptimizerInfo
 from sweeper.service import Service
 from sweeper.settings import CHOICES, RUN_NUMBERS, WIDTHS, Rule, axis_parameters
 from sweeper.spec import AxisSpec
-from trainers.config import ARCHITECTURES, SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, Scale
+from trainers.config import SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS
+from trainers.scales import ARCHITECTURES, Scale
 
 PARAMETER_ORDER = ("lr", "momentum", "beta2", "eps", "weight_decay", "warmup_fraction")
 

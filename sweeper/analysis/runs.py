@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from sweeper.analysis.budgets import Run
-from trainers.config import SCALES, TrainConfig
+from trainers.config import TrainConfig
 from trainers.flops import training_flops
+from trainers.scales import SCALES
 from trainers.update_cost import update_cost
 
 

@@ -8,7 +8,8 @@ from sweeper.shape import pointer
 from sweeper.spec import SweepSpec
 from sweeper.variants import variant_label
 from trainers import optimizers as known_optimizers
-from trainers.config import ARCHITECTURES, SCALES, DataConfig
+from trainers.config import DataConfig
+from trainers.scales import ARCHITECTURES, SCALES
 
 
 def unknown_names(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Iterator[Problem]:

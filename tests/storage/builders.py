@@ -7,7 +7,8 @@ from sweeper.errors import NotFound
 from sweeper.storage.records import Claim, IdempotentRequest, Owner, Submission
 from sweeper.storage.store import Store
 from sweeper.trials import Expansion, PlannedPoint, PlannedTrial, Variant, fingerprint
-from trainers.config import SCALES, DataConfig, TrainConfig, stack_key
+from trainers.config import DataConfig, TrainConfig, stack_key
+from trainers.scales import SCALES
 
 VALUES = (0.001, 0.01, 0.1)
 OWNER = Owner(host="here", pid=1, started=1.0)

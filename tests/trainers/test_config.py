@@ -6,7 +6,6 @@ import pytest
 
 from tests.trainers.builders import tiny_config, tiny_model
 from trainers.config import (
-    SCALES,
     Hyperparameter,
     Option,
     TrainConfig,
@@ -15,6 +14,7 @@ from trainers.config import (
     stack_key,
     to_dict,
 )
+from trainers.scales import SCALES
 
 
 @pytest.fixture

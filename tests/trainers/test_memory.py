@@ -9,9 +9,10 @@ import torch
 
 from tests.trainers.allocations import peak_bytes
 from tests.trainers.builders import tiny_config
-from trainers.config import SCALES, ModelConfig, Precision, TrainConfig
+from trainers.config import ModelConfig, Precision, TrainConfig
 from trainers.loop import StackRun
 from trainers.memory import fitting_micro_batch, stack_memory
+from trainers.scales import SCALES
 
 MODEL = ModelConfig(width=64, layers=2, heads=2, sequence_length=64, vocabulary=256)
 

@@ -7,9 +7,10 @@ import torch
 
 from tests.trainers import oracle
 from tests.trainers.builders import tiny_model
-from trainers.config import SCALES, ModelConfig, QkNorm
+from trainers.config import ModelConfig, QkNorm
 from trainers.model import forward, init_params, param_roles, param_specs, truncated_normal
 from trainers.optimizers.base import ParamRole
+from trainers.scales import SCALES
 
 STUDY_COUNTS = {
     "150m": (151_045_120, 216_843_264),
