@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.pages.comparison import ComparisonSection, Fold, comparison_section
+from api.pages.cells import Fold
+from api.pages.comparison import ComparisonSection, comparison_section
 from sweeper.analysis.compare import Comparison
 from sweeper.storage.store import Store
 from tests.analysis.frames import NAN
