@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.errors import Conflict, NotFound, SweeperError
 from sweeper.expand import expand_candidates, further, optimizers_of
-from sweeper.extension import check_same_runs, curve_points, parsed_spec
+from sweeper.extension import check_same_runs, curve_points, parsed_spec, same_run
 from sweeper.rules.values import further_values, takes_whole_numbers
 from sweeper.search.rounds import known_candidates, next_candidates, searched, told
 from sweeper.spec import OptimizerSpec, SweepSpec
@@ -100,7 +100,7 @@ def _search_step(spec: SweepSpec, points: "pd.DataFrame") -> tuple[Expansion | N
     assert spec.search is not None
     (known,), sample = searched(spec, points), curve_points(points)[0].sample
     again = expand_candidates(spec, sample.data, known_candidates(known))
-    if sample not in [trial.config for trial in again.trials]:
+    if not any(same_run(trial.config, sample) for trial in again.trials):
         raise Conflict("the code has changed since, so that its runs would be others")
     following = next_candidates(spec, known)
     planned = expand_candidates(spec, sample.data, following) if following else None

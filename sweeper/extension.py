@@ -12,7 +12,7 @@ from sweeper.rules.values import further_values
 from sweeper.shape import pointer
 from sweeper.spec import MAX_POINTS, ExtensionSpec, SweepSpec, parse, validated
 from sweeper.trials import Expansion
-from trainers.config import TrainConfig, from_dict
+from trainers.config import TrainConfig, from_dict, to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,11 +95,16 @@ def check_same_runs(spec: SweepSpec, curve: CurvePoints) -> None:
     """Raise `Conflict` if a point that is there would be another run today."""
     value, seed = curve.points[0]
     planned = further(spec, curve.sample.data, [(curve.position, value, seed)])
-    if planned.trials[0].config != curve.sample:
+    if not same_run(planned.trials[0].config, curve.sample):
         raise Conflict(
             f"{curve.label}: the code has changed since the sweep was submitted, so that its runs "
             f"would be others; submit the sweep anew"
         )
+
+
+def same_run(one: TrainConfig, other: TrainConfig) -> bool:
+    """Whether two configurations differ in nothing that a run reads."""
+    return to_dict(one) == to_dict(other)
 
 
 def _problems(

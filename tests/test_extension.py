@@ -148,6 +148,21 @@ def test_a_value_out_of_the_range_names_the_optimizer(service: Service) -> None:
         service.extend(sweep_id, {"values": [1.5]})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizers": ["torch.SGD", "torch.AdamW"]},
+        {"base": {"steps": 10, "decay_convention": "coupled"}},
+    ],
+)
+def test_a_decay_of_nothing_has_no_convention_to_differ_in(
+    service: Service, changes: dict[str, Any]
+) -> None:
+    sweep_id = submit(service, **changes)
+    curves = len(service.sweep(sweep_id).variants)
+    assert service.extend(sweep_id, {"values": [1e-1]}).points == curves
+
+
 def test_points_of_another_code_are_not_mixed_in(service: Service) -> None:
     sweep_id = submit(service)
     frame = service.results(sweep_id)
