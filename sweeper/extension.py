@@ -134,7 +134,10 @@ def _check_size(wanted: Sequence[tuple[int, float, int]], there: Sequence[CurveP
 
 
 def parsed_spec(body: Mapping[str, Any]) -> SweepSpec:
-    """The sweep as it was submitted; `Conflict` if the rules of today refuse it."""
+    """The sweep as it was submitted; `Conflict` if it was not, or the rules of today refuse it."""
+    if "imported_from" in body:
+        source = body["imported_from"]
+        raise Conflict(f"the sweep was imported from {source}: nothing of it can be trained here")
     try:
         return parse(body)
     except InvalidRequest as error:

@@ -49,6 +49,12 @@ def test_it_cannot_be_steered(verb: str, client: TestClient, imported: str) -> N
     assert "imported from a file" in answer.json()["detail"]
 
 
+def test_it_gets_no_further_points(client: TestClient, imported: str) -> None:
+    answer = client.post(f"/api/v1/sweeps/{imported}/extend", json={"values": [0.1]})
+    assert answer.status_code == 409
+    assert "imported from a file: nothing of it can be trained" in answer.json()["detail"]
+
+
 def test_pages_say_so_and_offer_no_training(client: TestClient, imported: str) -> None:
     assert 'class="tag" title="a file">imported' in client.get("/").text
     page = client.get(f"/sweeps/{imported}").text
