@@ -116,7 +116,7 @@ class Service(Reading):
 
     def _centred(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body with the best values of the search that it names, if it names one."""
-        if not isinstance(body.get("centre"), str):
+        if parse(body).centre is None:
             return dict(body)
         try:
             return centred(body, self.searched(body["centre"]))

@@ -65,11 +65,17 @@ def test_best_values_become_settings_where_nothing_else_is_said(
     body = {"optimizers": ["adamw", "sgd"], "axis": {"parameter": "eps", "values": [1e-8]}}
     through = centred(body, found)
     assert through["optimizers"] == [{"name": "adamw", **best.values}, {"name": "sgd"}]
+    assert centred(through, found) == through
     swept = {**body, "axis": {"parameter": "lr", "values": [0.1]}}
-    with pytest.raises(InvalidRequest, match="found nothing"):
-        centred(swept, found)
+    assert centred(swept, found)["optimizers"] == [{"name": "adamw"}, {"name": "sgd"}]
     multiples = {**body, "axis": {"parameter": "lr", "multiples": [1, 10]}}
     assert centred(multiples, found)["optimizers"][0] == {"name": "adamw", **best.values}
+    own = {**swept, "optimizers": [{"name": "adamw", "multiples": [1, 10]}]}
+    assert centred(own, found)["optimizers"][0] == {**own["optimizers"][0], **best.values}
+    own = {**multiples, "optimizers": [{"name": "adamw", "values": [0.1]}]}
+    assert centred(own, found)["optimizers"] == own["optimizers"]
+    with pytest.raises(InvalidRequest, match=r"found nothing for .* it has for: adamw, lion"):
+        centred({**body, "optimizers": ["sgd"]}, found)
 
 
 def test_the_documented_search_can_be_submitted(tmp_path: Path) -> None:
