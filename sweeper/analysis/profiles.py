@@ -1,6 +1,6 @@
 """Performance profiles over workloads, as AlgoPerf scores training algorithms.
 
-Source: arXiv 2306.07179, section 4, and the code mlcommons/algorithmic-efficiency@2c90454.
+Source: arXiv 2306.07179, section 4.5, and the code mlcommons/algorithmic-efficiency@2c90454.
 """
 
 import math

@@ -60,7 +60,7 @@ def power_law(x: Sequence[float], losses: Sequence[float]) -> PowerLaw | None:
 def speed_up(baseline: PowerLaw, tokens: float, loss: float) -> float | None:
     """Tokens that the baseline would need for the loss, over those that were used.
 
-    The D_eff of arXiv 2509.02046; None where the baseline never gets there.
+    The speed-up of arXiv 2509.02046, section 3.3; None where the baseline never gets there.
     """
     effective = baseline.inverse(loss)
     return None if effective is None else effective / tokens

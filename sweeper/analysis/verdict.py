@@ -19,8 +19,9 @@ LEVEL = 1 - CONFIDENCE
 POWER = 0.8
 """Probability with which the number of seeds advised reaches a verdict."""
 MARGIN = 0.01
-"""Nats. Differences within it are called equivalent: three times what arXiv 2509.02046 calls
-near-optimal, and little beside the gaps between optimizers."""
+"""Nats. Differences within it are called equivalent: three times the least gain for which the
+tuning in arXiv 2509.02046, section 3.2, changes a hyperparameter, and little beside the gaps
+between optimizers."""
 MOST_SEEDS = 10_000
 
 
