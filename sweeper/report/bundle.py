@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 from sweeper import export
 from sweeper.report import facts
-from sweeper.report.references import ALWAYS, MARIN, bibtex
+from sweeper.report.references import bibtex, cited
 
 Json = Mapping[str, Any]
 
@@ -76,9 +76,7 @@ def _versions(results: pd.DataFrame) -> str:
 
 def _sources(material: Material) -> Sequence[str]:
     used = dict.fromkeys(variant["optimizer"] for variant in material.sweep["variants"])
-    imported = material.sweep["imported_from"] or ""
-    marin = (MARIN,) if imported.startswith("Marin ") else ()
-    return (*ALWAYS, *marin, *(material.sources.get(name, "") for name in used))
+    return cited(material.sweep["spec"], [material.sources.get(name, "") for name in used])
 
 
 def _readme(material: Material) -> str:

@@ -16,7 +16,7 @@ from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
 from sweeper.plots import style
 from sweeper.report import facts
-from sweeper.report.references import ALWAYS, MARIN, bibtex
+from sweeper.report.references import bibtex, cited
 from sweeper.storage.records import SweepRecord
 from trainers.optimizers import names, registered
 
@@ -35,12 +35,9 @@ class Report:
 
 
 def sources(sweep: SweepRecord) -> tuple[str, ...]:
-    """What to cite: always the study and the measure, and what each optimizer names."""
-    imported = sweep.imported_from or ""
-    marin = (MARIN,) if imported.startswith("Marin ") else ()
-    used = [variant.optimizer for variant in sweep.variants]
-    known = [registered(name).source for name in dict.fromkeys(used) if name in names()]
-    return (*ALWAYS, *marin, *known)
+    """What to cite: what the sweep rests on, and what each optimizer names."""
+    used = dict.fromkeys(variant.optimizer for variant in sweep.variants)
+    return cited(sweep.spec, [registered(name).source for name in used if name in names()])
 
 
 def render(report: Report) -> str:

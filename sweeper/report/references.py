@@ -1,15 +1,25 @@
 """BibTeX of the sources that are known, found by what an optimizer calls its source."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ALWAYS = ("arXiv 2407.07972", "arXiv 2309.14322")
 """The study that the defaults are from, and the measure of sensitivity."""
 MARIN = "arXiv 2509.02046"
+MUP = "arXiv 2203.03466"
 
 _KEYS = re.compile(r"(?:eprint|note) = \{([^}]+)\}")
+
+
+def cited(spec: Mapping[str, Any], optimizers: Iterable[str]) -> tuple[str, ...]:
+    """What a sweep rests on, from its specification and the sources that its optimizers name."""
+    settings = [spec.get("base") or {}, *spec.get("optimizers", ())]
+    mup = any(isinstance(s, Mapping) and s.get("parameterisation") == "mup" for s in settings)
+    marin = (spec.get("imported_from") or "").startswith("Marin ")
+    return (*ALWAYS, *[MARIN] * marin, *[MUP] * mup, *optimizers)
 
 
 def bibtex(sources: Iterable[str]) -> str:

@@ -2,27 +2,37 @@
 
 import re
 
-from sweeper.report.references import ALWAYS, MARIN, bibtex
+from sweeper.report.references import ALWAYS, MARIN, MUP, bibtex, cited
 from trainers.optimizers import REGISTRY
+
+EVERYTHING = (*ALWAYS, MARIN, MUP, *(entry.source for entry in REGISTRY.values()))
 
 
 def test_the_source_of_every_built_in_optimizer_is_known() -> None:
-    sources = [entry.source for entry in REGISTRY.values()]
-    text = bibtex([*ALWAYS, MARIN, *sources])
+    text = bibtex(EVERYTHING)
     assert "no entry" not in text
     keys = re.findall(r"^@\w+\{(\w+),$", text, flags=re.MULTILINE)
-    assert len(keys) == len(set(keys)) == len({*ALWAYS, MARIN, *sources})
+    assert len(keys) == len(set(keys)) == len(set(EVERYTHING))
     assert text.count("{") == text.count("}")
 
 
 def test_entries_are_whole() -> None:
-    sources = [entry.source for entry in REGISTRY.values()]
-    text = bibtex([*ALWAYS, MARIN, *sources])
-    for entry in re.findall(r"^@.*?^\}\n", text, flags=re.MULTILINE | re.DOTALL):
+    entries = re.findall(r"^@.*?^\}\n", bibtex(EVERYTHING), flags=re.MULTILINE | re.DOTALL)
+    assert len(entries) == len(set(EVERYTHING))
+    for entry in entries:
         assert {"title", "author", "year"} <= set(re.findall(r"(\w+) = \{", entry))
         assert "and others" not in entry
         for number in re.findall(r"eprint = \{(.+?)\}", entry):
             assert f"url = {{https://arxiv.org/abs/{number}}}" in entry
+
+
+def test_a_sweep_cites_what_it_rests_on() -> None:
+    assert cited({"optimizers": ["adamw"]}, ["a"]) == (*ALWAYS, "a")
+    assert cited({"base": {"parameterisation": "mup"}, "optimizers": []}, []) == (*ALWAYS, MUP)
+    own = {"optimizers": ["lion", {"name": "adamw", "parameterisation": "mup"}]}
+    assert cited(own, []) == (*ALWAYS, MUP)
+    assert cited({"imported_from": "Marin adamw 130m"}, []) == (*ALWAYS, MARIN)
+    assert cited({"imported_from": None}, []) == ALWAYS
 
 
 def test_others_are_named_as_missing() -> None:
