@@ -18,7 +18,8 @@ from sweeper.grids import significant
 from sweeper.spec import AxisScale, SamplerName
 
 RANDOM_FIRST = 10
-"""Candidates drawn at random before losses are modelled, as Optuna does by itself."""
+"""Losses that are known before they are modelled, as Optuna does by itself: candidates until then
+are drawn at random."""
 
 
 @dataclass(frozen=True, kw_only=True)
