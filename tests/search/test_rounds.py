@@ -70,8 +70,9 @@ def test_best_values_become_settings_where_nothing_else_is_said(
     assert centred(swept, found)["optimizers"] == [{"name": "adamw"}, {"name": "sgd"}]
     multiples = {**body, "axis": {"parameter": "lr", "multiples": [1, 10]}}
     assert centred(multiples, found)["optimizers"][0] == {"name": "adamw", **best.values}
-    own = {**swept, "optimizers": [{"name": "adamw", "multiples": [1, 10]}]}
-    assert centred(own, found)["optimizers"][0] == {**own["optimizers"][0], **best.values}
+    entry = {"name": "adamw", "multiples": [1, 10]}
+    own = {**swept, "optimizers": [entry]}
+    assert centred(own, found)["optimizers"] == [{**entry, **best.values}]
     own = {**multiples, "optimizers": [{"name": "adamw", "values": [0.1]}]}
     assert centred(own, found)["optimizers"] == own["optimizers"]
     with pytest.raises(InvalidRequest, match=r"found nothing for .* it has for: adamw, lion"):
