@@ -11,6 +11,7 @@ ALWAYS = ("arXiv 2407.07972", "arXiv 2309.14322")
 MARIN = "arXiv 2509.02046"
 MUP = "arXiv 2203.03466"
 
+_ARXIV = re.compile(r"\barXiv \d{4}\.\d{5}\b")
 _KEYS = re.compile(r"(?:eprint|note) = \{([^}]+)\}")
 
 
@@ -18,8 +19,9 @@ def cited(spec: Mapping[str, Any], optimizers: Iterable[str]) -> tuple[str, ...]
     """What a sweep rests on, from its specification and the sources that its optimizers name."""
     settings = [spec.get("base") or {}, *spec.get("optimizers", ())]
     mup = any(isinstance(s, Mapping) and s.get("parameterisation") == "mup" for s in settings)
-    marin = (spec.get("imported_from") or "").startswith("Marin ")
-    return (*ALWAYS, *[MARIN] * marin, *[MUP] * mup, *optimizers)
+    imported_from = spec.get("imported_from") or ""
+    published = [MARIN] if imported_from.startswith("Marin ") else _ARXIV.findall(imported_from)
+    return (*ALWAYS, *published, *[MUP] * mup, *optimizers)
 
 
 def bibtex(sources: Iterable[str]) -> str:

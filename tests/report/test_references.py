@@ -32,6 +32,7 @@ def test_a_sweep_cites_what_it_rests_on() -> None:
     own = {"optimizers": ["lion", {"name": "adamw", "parameterisation": "mup"}]}
     assert cited(own, []) == (*ALWAYS, MUP)
     assert cited({"imported_from": "Marin adamw 130m"}, []) == (*ALWAYS, MARIN)
+    assert cited({"imported_from": "table 3 of arXiv 2505.21829"}, [])[2:] == ("arXiv 2505.21829",)
     assert cited({"imported_from": None}, []) == ALWAYS
 
 
