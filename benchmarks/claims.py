@@ -1,4 +1,4 @@
-"""The study's claims about optimizers, put to the test at `nano` through the service.
+"""Claims of the study and of later papers, put to the test at `nano` through the service.
 
 Runs the sweeps of `claims.yaml` and prints what each variant reached, a verdict per claim with its
 numbers, and JSON on the last line. Every run has the same number of steps (`--steps`), but for
@@ -35,7 +35,7 @@ from trainers.optimizers import entry, hyperparameters, options
 from trainers.scales import SCALES
 
 SIGMAS = 3.08
-"""As for records of modded-nanogpt: mean differences beyond it have p of about 0.001."""
+"""Mean differences beyond it have a one-sided p of about 0.001, if sigma is known."""
 SHARE = 0.1
 """Of the gap between SGD and AdamW, what counts as little."""
 STUDY_VOCABULARY = 32_128
