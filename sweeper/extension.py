@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.errors import Conflict, InvalidRequest, Problem
 from sweeper.expand import further, optimizers_of
 from sweeper.rules.check import first_of_each_place
+from sweeper.rules.names import unknown_optimizers
 from sweeper.rules.values import further_values
 from sweeper.shape import pointer
 from sweeper.spec import MAX_POINTS, ExtensionSpec, SweepSpec, parse, validated
@@ -139,6 +140,9 @@ def parsed_spec(body: Mapping[str, Any]) -> SweepSpec:
         source = body["imported_from"]
         raise Conflict(f"the sweep was imported from {source}: nothing of it can be trained here")
     try:
-        return parse(body)
+        spec = parse(body)
+        if unknown := [*unknown_optimizers(spec)]:
+            raise InvalidRequest(tuple(unknown))
     except InvalidRequest as error:
         raise Conflict(f"the sweep cannot get further points: {error}") from None
+    return spec

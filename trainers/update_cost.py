@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trainers.assembly import build
 from trainers.config import TrainConfig, canonical_json, from_dict, to_dict
 from trainers.model import param_specs
-from trainers.optimizers import registered
+from trainers.optimizers import REGISTRY
 from trainers.optimizers.base import Context, Optimizer, ParamRole
 
 Unit = tuple[tuple[int, ...], ParamRole | None]
@@ -43,7 +43,7 @@ def update_cost(config: TrainConfig) -> UpdateCost | None:
     A product of matrices has two operations per multiplication, a decomposition those of the
     textbook, and anything else one for every element that it writes.
     """
-    if config.is_function or registered(config.optimizer).version:
+    if config.is_function or config.optimizer not in REGISTRY:
         return None
     # What a number is does not change the count: the trials of a sweep are counted once.
     names = dict.fromkeys(config.hyperparameters, 0.0)

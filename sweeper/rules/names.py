@@ -14,9 +14,7 @@ from trainers.scales import ARCHITECTURES, SCALES
 
 def unknown_names(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Iterator[Problem]:
     """Optimizers, scales, architectures, data: known, and named once where they multiply."""
-    names = [optimizer.name for optimizer in spec.optimizers]
-    for i, name in enumerate(names):
-        yield from _unknown_optimizer(name, i)
+    yield from unknown_optimizers(spec)
     for kind, known in (("scales", SCALES), ("architectures", ARCHITECTURES)):
         for i, name in enumerate(getattr(spec, kind)):
             yield from unknown(kind[:-1], name, known, kind, i)
@@ -25,11 +23,13 @@ def unknown_names(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Iterator[P
     yield from repeated(spec.seeds, "seeds")
 
 
-def _unknown_optimizer(name: str, i: int) -> Iterator[Problem]:
-    try:
-        known_optimizers.registered(name)
-    except ValueError as error:
-        yield Problem(pointer("optimizers", i), str(error))
+def unknown_optimizers(spec: SweepSpec) -> Iterator[Problem]:
+    """Optimizers that there are not here, or not any more."""
+    for i, optimizer in enumerate(spec.optimizers):
+        try:
+            known_optimizers.registered(optimizer.name)
+        except ValueError as error:
+            yield Problem(pointer("optimizers", i), str(error))
 
 
 def equal_labels(spec: SweepSpec) -> Iterator[Problem]:

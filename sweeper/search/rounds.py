@@ -6,7 +6,7 @@ interrupted is found again as it was.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Space = Mapping[str, Range]
+Run = Mapping[str, Any]
+"""The configuration of a trial, as it is stored."""
 Asked = dict[tuple[int, int], dict[str, float]]
 """Values of candidates, by the position of the variant and the number of the candidate."""
 
@@ -73,20 +75,22 @@ def known_candidates(known: Searched) -> Asked:
 
 
 def searched(spec: SweepSpec, points: "pd.DataFrame") -> tuple[Searched, ...]:
-    """What a search knows, by variant, from the frame of its points."""
-    configs = dict(zip(points["trial_id"], points["config"], strict=True))
-    optimizers = optimizers_of(spec)
-    return tuple(
-        _searched(curve, space(spec, optimizers[curve.variant]), configs)
-        for curve in stability_curves(points)
-    )
+    """What a search knows, by variant, from the frame of its points.
+
+    It is in the rows, so that one can also be read whose optimizer is not known here any more.
+    """
+    runs = dict(zip(points["trial_id"], map(json.loads, points["config"]), strict=True))
+    return tuple(_searched(spec, curve, runs) for curve in stability_curves(points))
 
 
 def space(spec: SweepSpec, optimizer: OptimizerSpec) -> dict[str, Range]:
     """What is searched over of the hyperparameters that the optimizer has."""
-    known = hyperparameters(optimizer.name)
+    return _ranges(spec, hyperparameters(optimizer.name))
+
+
+def _ranges(spec: SweepSpec, having: Collection[str]) -> dict[str, Range]:
     over = _search(spec).over
-    return {name: _range(name, given) for name, given in over.items() if name in known}
+    return {name: _range(name, given) for name, given in over.items() if name in having}
 
 
 def told(known: Searched, total: int) -> str:
@@ -98,29 +102,29 @@ def told(known: Searched, total: int) -> str:
     return f"{so_far}, the lowest is {best.loss:.4g} of candidate {best.number} ({best.text})"
 
 
-def _searched(curve: Curve, over: Space, configs: Mapping[str, str]) -> Searched:
+def _searched(spec: SweepSpec, curve: Curve, runs: Mapping[str, Run]) -> Searched:
+    over = _ranges(spec, runs[curve.losses[0][0].trial_id]["hyperparameters"])
     return Searched(
         position=curve.variant,
         label=curve.label,
         optimizer=curve.optimizer,
         scale=curve.scale,
         space=over,
-        candidates=tuple(_candidates(curve, over, configs)),
+        candidates=tuple(_candidates(curve, over, runs)),
     )
 
 
-def _candidates(curve: Curve, over: Space, configs: Mapping[str, str]) -> Iterator[Candidate]:
+def _candidates(curve: Curve, over: Space, runs: Mapping[str, Run]) -> Iterator[Candidate]:
     for number, losses in zip(curve.values, curve.losses, strict=True):
         yield Candidate(
             number=round(number),
-            values=_values(configs[losses[0].trial_id], over),
+            values=_values(runs[losses[0].trial_id], over),
             loss=_loss(losses),
             failed=any(_has_failed(loss) for loss in losses),
         )
 
 
-def _values(config: str, over: Space) -> dict[str, float]:
-    run: Mapping[str, Any] = json.loads(config)
+def _values(run: Run, over: Space) -> dict[str, float]:
     return {name: float(run["hyperparameters"][name]) for name in over}
 
 
