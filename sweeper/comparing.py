@@ -50,7 +50,7 @@ def compare(store: Store, sweep_ids: Sequence[str], options: CompareOptions) -> 
         message = f"at most {MOST_CURVES} curves can be compared, but these sweeps have"
         raise InvalidRequest((Problem("query/sweep", f"{message} {len(curves)}"),))
     numbers = [stability(curve, options.tolerance) for _, _, curve in curves]
-    runs = _runs(store, [(frame, curve) for _, frame, curve in curves], numbers)
+    runs = _runs(store, curves, numbers)
     names = _names([(sweep, curve) for sweep, _, curve in curves])
     entrants = [
         Entrant(sweep_id=sweep.id, name=name, curve=curve, stability=found, runs=own)
@@ -130,10 +130,18 @@ def _names(curves: Sequence[tuple[SweepRecord, Curve]]) -> list[str]:
 
 
 def _runs(
-    store: Store, curves: Sequence[tuple[pd.DataFrame, Curve]], numbers: Sequence[Stability]
+    store: Store,
+    curves: Sequence[tuple[SweepRecord, pd.DataFrame, Curve]],
+    numbers: Sequence[Stability],
 ) -> list[tuple[Run, ...]]:
-    """The finished runs of each curve at its best value."""
-    rows = [_best_rows(*pair, found) for pair, found in zip(curves, numbers, strict=True)]
+    """The finished runs of each curve at its best value.
+
+    Of a sweep that was trained elsewhere none: nobody has checked what it says of its runs.
+    """
+    rows = [
+        _best_rows(frame, curve, found) if sweep.imported_from is None else []
+        for (sweep, frame, curve), found in zip(curves, numbers, strict=True)
+    ]
     losses = store.results.validation_losses([trial_id for own in rows for trial_id, _, _ in own])
     return [
         tuple(
@@ -153,15 +161,6 @@ def _best_rows(
     at_best = (frame["variant"] == curve.variant) & (frame["value"] == value)
     rows = frame.loc[at_best, ["trial_id", "config", "busy_s"]]
     return [
-        (trial_id, config, None if math.isnan(seconds) else float(seconds))
+        (trial_id, from_dict(json.loads(text)), None if math.isnan(seconds) else float(seconds))
         for trial_id, text, seconds in rows.itertuples(index=False, name=None)
-        if (config := _config(text)) is not None
     ]
-
-
-def _config(text: str) -> TrainConfig | None:
-    """The configuration; None for a result that was trained elsewhere, of which little is known."""
-    try:
-        return from_dict(json.loads(text))
-    except (KeyError, TypeError, ValueError):
-        return None

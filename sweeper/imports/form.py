@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic import model_validator as checked
 from pydantic_core import ErrorDetails
 
@@ -13,6 +20,18 @@ from sweeper.spec import MAX_POINTS, AxisScale, Name, Number, Text, Whole
 
 Words = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\x00-\x1f\x7f]{1,500}$")]
 """Any text without control characters."""
+
+LARGEST = 1e100
+"""Of a value or a loss, either way: beyond, squares and differences are no numbers any more."""
+
+
+def _not_too_large(number: float) -> float:
+    if abs(number) > LARGEST:
+        raise ValueError(f"`|number| <= {LARGEST:g}` must hold, but got {number:g}")
+    return number
+
+
+Measured = Annotated[Number, AfterValidator(_not_too_large)]
 
 _RULES: Mapping[str, str] = {
     "float_type": "a finite number is needed",
@@ -46,17 +65,17 @@ class ImportedRow(_Model):
     optimizer: Name
     scale: Name
     architecture: Name = "standard"
-    value: Number
+    value: Measured
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     origin: Literal["grid", "extend", "refine"] = "grid"
     outcome: Literal["finite", "diverged"]
-    final_loss: Number | None = None
-    best_loss: Number | None = None
-    train_loss: Number | None = None
-    initial_loss: Number | None = None
-    last_finite_loss: Number | None = None
+    final_loss: Measured | None = None
+    best_loss: Measured | None = None
+    train_loss: Measured | None = None
+    initial_loss: Measured | None = None
+    last_finite_loss: Measured | None = None
     diverged_at_step: Annotated[Whole, Field(ge=0, lt=2**31)] | None = None
-    busy_s: Annotated[Number, Field(ge=0)] | None = None
+    busy_s: Annotated[Measured, Field(ge=0)] | None = None
     id: Words = "none"
     """What the run is called where it comes from; rows with one id are points of one run."""
     config: ImportedConfig = ImportedConfig()

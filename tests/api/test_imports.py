@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from sweeper.storage.store import Store
 from tests.api.conftest import SPEC
 from tests.imports.rows import body
 
@@ -53,6 +54,23 @@ def test_it_gets_no_further_points(client: TestClient, imported: str) -> None:
     answer = client.post(f"/api/v1/sweeps/{imported}/extend", json={"values": [0.1]})
     assert answer.status_code == 409
     assert "imported from a file: nothing of it can be trained" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "claimed", [{"hyperparameters": {}}, {"model": {"layers": 10**6}}, {"options": 5}]
+)
+def test_nothing_is_computed_of_a_run_that_was_trained_elsewhere(
+    client: TestClient, store: Store, sweep_id: str, claimed: dict[str, Any]
+) -> None:
+    trial = client.get(f"/api/v1/sweeps/{sweep_id}/trials").json()["items"][0]["trial_id"]
+    config = dict(store.results.trial(trial).config)
+    for key, value in claimed.items():
+        config[key] = config[key] | value if key == "model" else value
+    answer = client.post("/api/v1/sweeps/import", json=body({"config": config}))
+    imported = answer.json()["id"]
+    assert client.get(f"/sweeps/{imported}").status_code == 200
+    compared = client.get(f"/api/v1/compare?sweep={imported}").json()
+    assert compared["variants"][0]["spent"]["steps"] is None
 
 
 def test_pages_say_so_and_offer_no_training(client: TestClient, imported: str) -> None:

@@ -24,6 +24,12 @@ def problems(given: dict[str, Any]) -> dict[str, str]:
         ({"final_loss": "3.5"}, "/final_loss", "a finite number is needed, but got '3.5'"),
         ({"value": True}, "/value", "a finite number is needed, but got True"),
         ({"value": None}, "/value", "but got nothing"),
+        ({"value": 1e101}, "/value", "`|number| <= 1e+100` must hold, but got 1e+101"),
+        (
+            {"final_loss": -1e308},
+            "/final_loss",
+            "must hold, but got -1e+308",
+        ),
         ({"seed": 0.5}, "/seed", "a whole number is needed, but got 0.5"),
         ({"seed": -1}, "/seed", "greater than or equal to 0"),
         ({"id": None}, "/id", "a text is needed, but got nothing"),
