@@ -17,6 +17,7 @@ class CandidateOut(Out):
     loss: float | None = Field(
         description="mean over seeds of min(final, initial loss); null while it has none"
     )
+    trial_ids: list[str] = Field(description="by ascending seed")
     failed: bool = Field(description="whether it will never have a loss")
 
 

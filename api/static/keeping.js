@@ -31,7 +31,8 @@ function say(form, text) {
 const words = (text) => text.trim().split(/[\s,;]+/).filter(Boolean);
 const numbers = (text) => words(text).map((word) => (Number.isFinite(Number(word)) ? Number(word) : word));
 
-extend.addEventListener("submit", async (event) => {
+// Nothing can be added to a search, or to what was trained elsewhere.
+extend?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const [values, seeds] = ["values", "seeds"].map((name) => numbers(extend.elements[name].value));
   const variant = extend.elements.variant.value;

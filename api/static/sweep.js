@@ -134,8 +134,8 @@ document.addEventListener("changed", () => {
   update();
 });
 
-// The tolerance keeps the rest of the view.
-document.querySelector("[data-keep]").addEventListener("submit", (event) => {
+// The tolerance keeps the rest of the view. A search has none.
+document.querySelector("[data-keep]")?.addEventListener("submit", (event) => {
   event.preventDefault();
   remember("tolerance", new FormData(event.target).get("tolerance"));
   update();

@@ -22,6 +22,10 @@ class Dot(Protocol):
         """Its values, in words."""
 
     @property
+    def trial_ids(self) -> Sequence[str]:
+        """Its trials: a click opens the first one."""
+
+    @property
     def loss(self) -> float | None:
         """In nats; None while there is none."""
 
@@ -88,6 +92,6 @@ def _traces(line: Line, told: Sequence[Dot], look: SeriesStyle) -> Iterator[go.S
         legendgroup=name,
         mode="markers",
         marker={"color": look.color, "symbol": look.symbol, "size": 8},
-        customdata=[[style.escape(dot.text)] for dot in told],
-        hovertemplate="candidate %{x}: %{y:.4f} nats<br>%{customdata[0]}<extra></extra>",
+        customdata=[[dot.trial_ids[0], style.escape(dot.text)] for dot in told],
+        hovertemplate="candidate %{x}: %{y:.4f} nats<br>%{customdata[1]}<extra></extra>",
     )

@@ -40,6 +40,8 @@ class Candidate:
     loss: float | None
     failed: bool = False
     """Whether it will never have a loss."""
+    trial_ids: tuple[str, ...] = ()
+    """By ascending seed."""
 
     @property
     def text(self) -> str:

@@ -121,6 +121,7 @@ def _candidates(curve: Curve, over: Space, runs: Mapping[str, Run]) -> Iterator[
             values=_values(runs[losses[0].trial_id], over),
             loss=_loss(losses),
             failed=any(_has_failed(loss) for loss in losses),
+            trial_ids=tuple(loss.trial_id for loss in losses),
         )
 
 

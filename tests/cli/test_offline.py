@@ -35,6 +35,13 @@ SWEEPS = [
     "resume",
     "retry",
     "curves",
+    "extend",
+    "edit",
+    "archive",
+    "delete",
+    "du",
+    "heatmap",
+    "compare",
 ]
 COMMANDS = [*SERVICE, *SWEEPS, "export", "import", "reproduce", "presets", "doctor"]
 GROUPED = ["db upgrade", "db check", "data prepare", "data ls", "data verify"]

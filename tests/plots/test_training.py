@@ -36,4 +36,5 @@ def test_no_metrics_yet() -> None:
 
 
 def test_registry() -> None:
-    assert set(plots.FIGURES) == {"stability", "training", "effective_lr", "heatmap"}
+    of_sweeps = {"stability", "heatmap", "transfer", "search"}
+    assert set(plots.FIGURES) == of_sweeps | {"training", "effective_lr"}
