@@ -98,6 +98,14 @@ def _check_axes(sweeps: Sequence[SweepRecord]) -> None:
     problems = tuple(
         Problem(
             f"query/sweep/{i}",
+            f"sweeps over an axis are needed, but {sweep.id!r} is a search: its candidates have "
+            f"no order",
+        )
+        for i, sweep in enumerate(sweeps)
+        if sweep.is_search
+    ) or tuple(
+        Problem(
+            f"query/sweep/{i}",
             f"sweeps over one axis are needed, but {sweep.id!r} is over {_axis(sweep)} "
             f"and {first.id!r} over {_axis(first)}",
         )

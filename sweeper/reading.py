@@ -93,10 +93,10 @@ class Reading:
     ) -> tuple[CurvesView, tuple[Estimates | None, ...]]:
         """The curves of a sweep, and their numbers with intervals; `window` is one of values.
 
-        Without intervals for more curves than can be compared.
+        Without intervals for a search, and for more curves than can be compared.
         """
         view = self.curves(sweep_id, tolerance)
-        if len(view.curves) > comparing.MOST_CURVES:
+        if view.sweep.is_search or len(view.curves) > comparing.MOST_CURVES:
             return view, (None,) * len(view.curves)
         return view, estimates_of(view.curves, view.stabilities, stated=window)
 

@@ -113,8 +113,8 @@ def routes(request: Request) -> HTMLResponse:
 
 
 def _comparison(service: Service, view: CurvesView, tolerance: float) -> ComparisonSection:
-    """Of a sweep that has ended; until then, why there is none."""
-    if view.sweep.state not in ENDED or not view.curves:
+    """Of a sweep that has ended; until then, why there is none. Searches are not compared."""
+    if view.sweep.state not in ENDED or not view.curves or view.sweep.is_search:
         return WAITING
     if len(view.curves) > MOST_CURVES:
         return TOO_MANY

@@ -7,9 +7,11 @@ from typing import Literal
 
 from sweeper.analysis import axes
 from sweeper.analysis.curves import Curve
+from sweeper.spec import CANDIDATE
 
 Side = Literal["low", "high"]
 _INERT = "the parameter has no effect here: all values share their trials"
+_UNORDERED = "the candidates of a search have no order"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +147,15 @@ def _incomplete(curve: Curve, i: int) -> bool:
     return curve.pending[i] > 0 or curve.failed[i] > 0
 
 
-def _edge(curve: Curve, best: int) -> Side | None:
+def _shapeless(curve: Curve) -> str | None:
+    """Why nothing can be said of what lies between two values, or beyond the last one."""
     if curve.inert:
+        return _INERT
+    return _UNORDERED if curve.parameter == CANDIDATE else None
+
+
+def _edge(curve: Curve, best: int) -> Side | None:
+    if _shapeless(curve):
         return None
     if best == 0:
         return "low"
@@ -154,8 +163,8 @@ def _edge(curve: Curve, best: int) -> Side | None:
 
 
 def _optimum(curve: Curve, best: int) -> Optimum:
-    if curve.inert:
-        return Optimum(reason=_INERT)
+    if why := _shapeless(curve):
+        return Optimum(reason=why)
     if _edge(curve, best) is not None:
         return Optimum(reason="the best value is at the edge of the values tried")
     around = (best - 1, best, best + 1)
@@ -191,8 +200,8 @@ def _parabola_bottom(x: Sequence[float], y: Sequence[float]) -> tuple[float, flo
 
 
 def _basin(curve: Curve, best: int, tolerance: float) -> Basin:
-    if curve.inert:
-        return Basin(reason=_INERT)
+    if why := _shapeless(curve):
+        return Basin(reason=why)
     place = axes.position(curve.values[best], curve.axis_scale)
     if place is None:
         return Basin(reason=f"the best value has no place on a {curve.axis_scale} axis")

@@ -48,6 +48,22 @@ def test_what_is_stored_of_a_centred_sweep_can_be_submitted_again(
     assert again.json()["trials"] == {"total": 2, "new": 0, "shared": 2}
 
 
+def test_numbers_of_candidates_are_no_places_on_an_axis(
+    client: TestClient, store: Store, search_id: str
+) -> None:
+    played.finish_all(store)
+    (row,) = client.get(f"{SWEEPS}/{search_id}/stability").json()["items"]
+    numbers = row["stability"]
+    assert (numbers["edge"], numbers["optimum_value"], numbers["basin_width"]) == (None,) * 3
+    assert numbers["best_loss"] is not None
+    assert numbers["basin_reason"] == "the candidates of a search have no order"
+    assert row["estimates"] is None
+    refused = client.get(f"/api/v1/compare?sweep={search_id}")
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    assert (error["pointer"], "is a search" in error["message"]) == ("query/sweep/0", True)
+
+
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
