@@ -187,7 +187,7 @@ class StabilityOut(Out):
     architecture: str
     stability: Stability
     estimates: Estimates | None = Field(
-        description="the numbers with 95 % intervals; null for searches, and of more than 200 curves"
+        description="the numbers with 95 % intervals; null for searches and above 200 curves"
     )
 
 

@@ -98,12 +98,13 @@ def _step(
 def _search_step(spec: SweepSpec, points: "pd.DataFrame") -> tuple[Expansion | None, str]:
     """The next candidates of a search, if any are left, and what is known so far."""
     assert spec.search is not None
-    (known,), sample = searched(spec, points), curve_points(points)[0].sample
-    again = expand_candidates(spec, sample.data, known_candidates(known))
-    if not any(same_run(trial.config, sample) for trial in again.trials):
+    (known,), (there,) = searched(spec, points), curve_points(points)
+    data = there.sample.data
+    again = expand_candidates(spec, data, known_candidates(known))
+    if not any(same_run(trial.config, there) for trial in again.trials):
         raise Conflict("the code has changed since, so that its runs would be others")
     following = next_candidates(spec, known)
-    planned = expand_candidates(spec, sample.data, following) if following else None
+    planned = expand_candidates(spec, data, following) if following else None
     return planned, told(known, spec.search.trials)
 
 

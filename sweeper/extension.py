@@ -1,7 +1,7 @@
 """Further points of a sweep that is there: what a request adds, checked as at submission. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from sweeper.rules.values import further_values
 from sweeper.shape import pointer
 from sweeper.spec import MAX_POINTS, ExtensionSpec, SweepSpec, parse, validated
 from sweeper.trials import Expansion
-from trainers.config import TrainConfig, from_dict, to_dict
+from trainers.config import TRAINER_VERSION, TrainConfig, from_dict, to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,8 @@ class CurvePoints:
     """(value, seed) of each."""
     sample: TrainConfig
     """The run of the first of the points."""
+    trainers: frozenset[int]
+    """Versions of the trainer that its finished runs have recorded."""
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -44,18 +46,26 @@ class CurvePoints:
 def curve_points(frame: "pd.DataFrame") -> tuple[CurvePoints, ...]:
     """By variant, from the frame of a sweep's points."""
     rows: dict[int, list[tuple[Any, ...]]] = {}
-    columns = ["variant", "label", "value", "seed", "config"]
+    columns = ["variant", "label", "value", "seed", "config", "provenance"]
     for position, *row in frame[columns].itertuples(index=False, name=None):
         rows.setdefault(int(position), []).append(tuple(row))
     return tuple(
         CurvePoints(
             position=position,
             label=str(found[0][0]),
-            points=tuple((float(value), int(seed)) for _, value, seed, _ in found),
+            points=tuple((float(value), int(seed)) for _, value, seed, *_ in found),
             sample=from_dict(json.loads(found[0][3])),
+            trainers=frozenset(_trainers(text for *_, text in found)),
         )
         for position, found in sorted(rows.items())
     )
+
+
+def _trainers(provenance: Iterable[Any]) -> Iterator[int]:
+    for text in provenance:
+        recorded = json.loads(text) if isinstance(text, str) else {}
+        if "trainer" in recorded:
+            yield recorded["trainer"]
 
 
 def planned_extension(
@@ -96,16 +106,16 @@ def check_same_runs(spec: SweepSpec, curve: CurvePoints) -> None:
     """Raise `Conflict` if a point that is there would be another run today."""
     value, seed = curve.points[0]
     planned = further(spec, curve.sample.data, [(curve.position, value, seed)])
-    if not same_run(planned.trials[0].config, curve.sample):
+    if not same_run(planned.trials[0].config, curve):
         raise Conflict(
             f"{curve.label}: the code has changed since the sweep was submitted, so that its runs "
             f"would be others; submit the sweep anew"
         )
 
 
-def same_run(one: TrainConfig, other: TrainConfig) -> bool:
-    """Whether two configurations differ in nothing that a run reads."""
-    return to_dict(one) == to_dict(other)
+def same_run(config: TrainConfig, curve: CurvePoints) -> bool:
+    """Whether a run of today is the one that the curve has, by the same trainer."""
+    return to_dict(config) == to_dict(curve.sample) and curve.trainers <= {TRAINER_VERSION}
 
 
 def _problems(

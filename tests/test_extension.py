@@ -168,6 +168,9 @@ def test_points_of_another_code_are_not_mixed_in(service: Service) -> None:
     frame = service.results(sweep_id)
     altered = [json.dumps(json.loads(text) | {"steps": 11}) for text in frame["config"]]
     submitted = service.sweep(sweep_id).spec
+    older = frame.assign(provenance='{"trainer": 1}')
+    with pytest.raises(Conflict, match="adamw: the code has changed"):
+        planned_extension(submitted, {"values": [1.0]}, older)
     with pytest.raises(Conflict, match="adamw: the code has changed"):
         planned_extension(submitted, {"values": [1.0]}, frame.assign(config=altered))
 
