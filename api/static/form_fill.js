@@ -7,7 +7,7 @@ import { adapt } from "./form_adapt.js";
 export function fill(spec) {
   clearForm();
   field("name").value = spec.name ?? "";
-  fillAxis(FIRST, spec.axis);
+  if (spec.axis) fillAxis(FIRST, spec.axis);
   if (spec.second_axis) fillAxis(SECOND, spec.second_axis);
   for (const entry of spec.optimizers) fillOptimizer(typeof entry === "string" ? { name: entry } : entry);
   for (const group of ["scales", "architectures"]) {

@@ -31,7 +31,7 @@ function say(form, text) {
 const words = (text) => text.trim().split(/[\s,;]+/).filter(Boolean);
 const numbers = (text) => words(text).map((word) => (Number.isFinite(Number(word)) ? Number(word) : word));
 
-// Nothing can be added to a search, or to what was trained elsewhere.
+// Neither a search nor an imported sweep can be extended.
 extend?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const [values, seeds] = ["values", "seeds"].map((name) => numbers(extend.elements[name].value));

@@ -134,7 +134,7 @@ document.addEventListener("changed", () => {
   update();
 });
 
-// The tolerance keeps the rest of the view. A search has none.
+// The tolerance keeps the rest of the view. A search has no basins.
 document.querySelector("[data-keep]")?.addEventListener("submit", (event) => {
   event.preventDefault();
   remember("tolerance", new FormData(event.target).get("tolerance"));

@@ -48,6 +48,12 @@ def test_what_is_stored_of_a_centred_sweep_can_be_submitted_again(
     assert again.json()["trials"] == {"total": 2, "new": 0, "shared": 2}
 
 
+def test_the_page_offers_what_goes_for_searches(client: TestClient, search_id: str) -> None:
+    page = client.get(f"/sweeps/{search_id}").text
+    assert f'href="/new?from={search_id}"' in page
+    assert "data-extend" not in page
+
+
 def test_numbers_of_candidates_are_no_places_on_an_axis(
     client: TestClient, store: Store, search_id: str
 ) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 from tests.browser.test_pages import ENDED, TRAINED_MS, fill_form, submit_form
+from tests.imports.rows import body
 
 pytestmark = [pytest.mark.browser, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -52,3 +53,17 @@ def test_a_sweep_is_extended_named_archived_and_deleted(visit: Visit) -> None:
     page.goto("/?archived=true&search=a+kept+sweep")
     expect(page.locator("table.sweeps tbody tr")).to_have_count(0)
     visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
+
+
+def test_an_imported_sweep_is_named_and_deleted(visit: Visit) -> None:
+    page = visit.page
+    page.on("dialog", lambda dialog: dialog.accept())
+    answer = page.request.post("/api/v1/sweeps/import", data=body({}, {"value": 0.016}))
+    page.goto(f"/sweeps/{answer.json()['id']}")
+    page.locator("#details > summary").click()
+    page.locator("#edit-name").fill("named here")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("h1")).to_have_text("named here")
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_url(re.compile("/$"))
+    expect(page.get_by_role("link", name="named here")).to_have_count(0)

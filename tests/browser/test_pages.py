@@ -199,6 +199,27 @@ def test_a_sweep_with_more_than_the_form_shows_is_sent_as_it_stands(visit: Visit
     page.request.post(f"/api/v1/sweeps/{second}/cancel")
 
 
+def test_a_search_can_be_submitted_again_as_it_is(visit: Visit) -> None:
+    page = visit.page
+    spec = {
+        "name": "search again",
+        "search": {"over": {"lr": {"low": 0.001, "high": 0.1}}, "trials": 3},
+        "optimizers": ["adamw"],
+        "base": {"steps": 20},
+    }
+    first = page.request.post("/api/v1/sweeps", data=spec).json()["id"]
+    page.request.post(f"/api/v1/sweeps/{first}/cancel")
+    page.goto(f"/new?from={first}")
+    expect(page.locator("#as-is")).to_be_visible()
+    expect(page.locator("#p-points")).to_have_text("3")
+    submit_form(page)
+    second = page.url.rpartition("/")[2]
+    assert page.request.get(f"/api/v1/sweeps/{second}").json()["spec"] == spec
+    # Its page is alive: the figure is drawn, and the end is seen without a reload.
+    page.wait_for_selector("#figure .main-svg")
+    page.wait_for_selector(ENDED, timeout=TRAINED_MS)
+
+
 def test_a_template_that_is_gone_leaves_the_form_as_new(visit: Visit) -> None:
     page = visit.page
     page.goto("/new?from=gone")
