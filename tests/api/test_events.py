@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from starlette.testclient import TestClient
 from api.routes.events import stream
 from sweeper.errors import Unavailable
 from sweeper.service import Service
-from sweeper.storage.records import SweepRecord
+from sweeper.storage.records import EventKind, SweepRecord
 from sweeper.storage.store import Store
 from tests.api import played
 
@@ -105,3 +106,10 @@ def test_a_stream_outlives_a_database_that_is_away(
     assert text.count("The database does not answer now") == 2
     assert text.count("event: submitted") == 1
     assert text.count("event: bye") == 1
+
+
+def test_the_page_follows_every_kind_of_event() -> None:
+    script = (Path(__file__).parents[2] / "api" / "static" / "sweep.js").read_text("utf-8")
+    _, _, kinds = script.partition("const KINDS = ")
+    followed = set(re.findall(r'"(\w+)"', kinds.partition(";")[0]))
+    assert followed == {"progress", *EventKind}

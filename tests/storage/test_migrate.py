@@ -9,10 +9,14 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from sweeper.errors import SchemaMismatch
+from sweeper.service import Service
 from sweeper.storage import migrate
 from sweeper.storage.store import open_store
 from sweeper.storage.tables import VERSION_TABLE, metadata
 from sweeper.storage.views import VIEWS
+from tests.api import played
+from tests.imports.rows import body
+from tests.search.test_rounds import SEARCH
 from tests.storage.builders import submit
 
 
@@ -173,3 +177,24 @@ def test_metrics_of_the_first_schema_are_kept(empty_url: str) -> None:
     assert "detail" in columns(empty_url, "metric") & columns(empty_url, "v_metric")
     migrate.downgrade(empty_url, "0001")
     assert columns(empty_url, "v_metric") == {"trial", "key", "step", "value", "kind"}
+
+
+def test_sweeps_survive_the_way_down_and_up_again(empty_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(empty_url)
+    with open_store(empty_url) as store:
+        service = Service(store, tmp_path)
+        search = service.submit(SEARCH).sweep_id
+        played.finish_all(store)
+        imported = service.import_results(body({})).sweep_id
+        service.edit(imported, {"note": "theirs", "tags": ["a"]})
+        before = [service.results(sweep_id) for sweep_id in (search, imported)]
+    migrate.downgrade(empty_url, "0002")
+    assert "note" not in columns(empty_url, "sweep")
+    migrate.upgrade(empty_url)
+    with open_store(empty_url) as store:
+        service = Service(store, tmp_path)
+        after = [service.results(sweep_id) for sweep_id in (search, imported)]
+        assert all(a.equals(b) for a, b in zip(after, before, strict=True))
+        assert (service.sweep(imported).note, service.sweep(imported).tags) == ("", ())
+        assert service.searched(search)[0].best is not None
+        assert store.results.integrity() == []
