@@ -13,17 +13,13 @@ def centred(body: Mapping[str, Any], found: Sequence[Searched]) -> dict[str, Any
 
     What an optimizer or `base` says itself stays, and a swept hyperparameter gets no value, unless
     it has multiples: these are of the best one. Values of the sweep's first scale count where
-    several were searched. Raises `InvalidRequest` if none of the optimizers has a best candidate.
+    several were searched. Raises `InvalidRequest` if there is no value for any of the optimizers.
     """
     given = [_as_object(entry) for entry in body["optimizers"]]
-    scale = body.get("scales", ["nano"])[0]
-    nearest = [_nearest(entry["name"], found, scale) for entry in given]
-    if not any(nearest):
-        names = sorted({each.optimizer for each in found if each.best is not None})
-        message = f"found nothing for an optimizer of the sweep; it has for: {', '.join(names)}"
-        none = "has found nothing yet"
-        raise InvalidRequest((Problem("/centre", message if names else none),))
-    optimizers = [_with_best(body, *pair) for pair in zip(given, nearest, strict=True)]
+    best = [_best(body, entry, found) for entry in given]
+    if not any(best):
+        raise InvalidRequest((Problem("/centre", _nothing(given, found)),))
+    optimizers = [values | entry for values, entry in zip(best, given, strict=True)]
     return {**body, "optimizers": optimizers}
 
 
@@ -31,25 +27,32 @@ def _as_object(entry: Any) -> Any:
     return {"name": entry} if isinstance(entry, str) else entry
 
 
-def _nearest(name: str, found: Sequence[Searched], scale: str) -> Searched | None:
-    having = [each for each in found if each.optimizer == name and each.best is not None]
-    return next((each for each in having if each.scale == scale), next(iter(having), None))
-
-
-def _with_best(
-    body: Mapping[str, Any], entry: dict[str, Any], nearest: Searched | None
-) -> dict[str, Any]:
+def _best(
+    body: Mapping[str, Any], entry: Mapping[str, Any], found: Sequence[Searched]
+) -> dict[str, float]:
+    """The best values of one optimizer that neither the axes nor `base` have."""
+    having = [each for each in found if each.optimizer == entry["name"] and each.best is not None]
+    scale = body.get("scales", ["nano"])[0]
+    nearest = next((each for each in having if each.scale == scale), next(iter(having), None))
     if nearest is None or nearest.best is None:
-        return entry
+        return {}
     kept = {*_swept(body, entry), *body.get("base", {})}
-    best = {name: value for name, value in nearest.best.values.items() if name not in kept}
-    return {**best, **entry}
+    return {name: value for name, value in nearest.best.values.items() if name not in kept}
+
+
+def _nothing(given: Sequence[Mapping[str, Any]], found: Sequence[Searched]) -> str:
+    names = sorted({each.optimizer for each in found if each.best is not None})
+    if not names:
+        return "has found nothing yet"
+    if not any(entry["name"] in names for entry in given):
+        return f"found nothing for an optimizer of the sweep; it has for: {', '.join(names)}"
+    return "has nothing to add: all that it searched over is in `base` or swept without multiples"
 
 
 def _swept(body: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
     """The swept hyperparameters of an optimizer that have values, and so need no centre."""
     own = {key: entry[key] for key in Grid.model_fields if entry.get(key)}
-    axes = [body.get("axis"), body.get("second_axis")]
-    grids = [own or axes[0], axes[1]]
-    pairs = zip(axes, grids, strict=True)
-    return [axis["parameter"] for axis, grid in pairs if axis and not (grid or {}).get("multiples")]
+    first, second = body.get("axis"), body.get("second_axis")
+    grids = [(axis, grid) for axis, grid in ((first, own or first), (second, second)) if axis]
+    listed = [axis["parameter"] for axis, grid in grids if not dict(grid or {}).get("multiples")]
+    return [*listed, *(body.get("search") or {}).get("over", {})]

@@ -67,14 +67,19 @@ def test_best_values_become_settings_where_nothing_else_is_said(
     assert through["optimizers"] == [{"name": "adamw", **best.values}, {"name": "sgd"}]
     assert centred(through, found) == through
     swept = {**body, "axis": {"parameter": "lr", "values": [0.1]}}
-    assert centred(swept, found)["optimizers"] == [{"name": "adamw"}, {"name": "sgd"}]
+    with pytest.raises(InvalidRequest, match="has nothing to add"):
+        centred(swept, found)
     multiples = {**body, "axis": {"parameter": "lr", "multiples": [1, 10]}}
     assert centred(multiples, found)["optimizers"][0] == {"name": "adamw", **best.values}
-    entry = {"name": "adamw", "multiples": [1, 10]}
-    own = {**swept, "optimizers": [entry]}
-    assert centred(own, found)["optimizers"] == [{**entry, **best.values}]
-    own = {**multiples, "optimizers": [{"name": "adamw", "values": [0.1]}]}
-    assert centred(own, found)["optimizers"] == own["optimizers"]
+    entry: dict[str, Any] = {"name": "adamw", "multiples": [1, 10]}
+    assert centred({**swept, "optimizers": [entry]}, found)["optimizers"] == [
+        {**entry, **best.values}
+    ]
+    with pytest.raises(InvalidRequest, match="has nothing to add"):
+        centred({**multiples, "optimizers": [{"name": "adamw", "values": [0.1]}]}, found)
+    searching = {"optimizers": ["adamw"], "search": {"over": {"lr": {"low": 0.1, "high": 1}}}}
+    with pytest.raises(InvalidRequest, match="has nothing to add"):
+        centred(searching, found)
     with pytest.raises(InvalidRequest, match=r"found nothing for .* it has for: adamw, lion"):
         centred({**body, "optimizers": ["sgd"]}, found)
 
