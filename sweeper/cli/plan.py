@@ -27,6 +27,7 @@ def plan(
     scale: given.Scales = None,
     seed: given.Seeds = None,
     steps: given.Steps = None,
+    centre: given.Centre = None,
     measured: Measure = False,
     as_json: options.AsJson = False,
     data: options.Data = options.HOME,
@@ -43,7 +44,7 @@ def plan(
 
     Example: sweeper plan --preset lr --scale micro
     """
-    body = given.sweep_body(source, preset, scales=scale, seeds=seed, steps=steps)
+    body = given.sweep_body(source, preset, scales=scale, seeds=seed, steps=steps, centre=centre)
     if measured:
         measure.measure(data, database, body)
     with connected(data, url, key) as client:

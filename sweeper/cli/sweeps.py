@@ -101,6 +101,7 @@ def preview(
     scale: given.Scales = None,
     seed: given.Seeds = None,
     steps: given.Steps = None,
+    centre: given.Centre = None,
     as_json: options.AsJson = False,
     data: options.Data = options.HOME,
     url: options.Url = None,
@@ -110,7 +111,7 @@ def preview(
 
     Example: sweeper preview --preset momentum --scale micro
     """
-    body = given.sweep_body(source, preset, scales=scale, seeds=seed, steps=steps)
+    body = given.sweep_body(source, preset, scales=scale, seeds=seed, steps=steps, centre=centre)
     with connected(data, url, key) as client:
         _show_preview(client.preview(body), as_json)
 
