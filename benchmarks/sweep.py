@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from sweeper.machine import Machine
 from sweeper.service import Service
 from sweeper.stacking import plan
@@ -77,7 +79,15 @@ def through_service(store: Store, home: Path, body: dict[str, Any]) -> dict[str,
         "losses": losses,
         "configs": configs,
         "busy_s": float(points["busy_s"].sum()),
+        "training_s": training_s(store, points),
     }
+
+
+def training_s(store: Store, points: pd.DataFrame) -> float:
+    """From the start of the first stack on a worker to the last result."""
+    attempts = [a for trial in set(points["trial_id"]) for a in store.results.trial(trial).attempts]
+    started = min(attempt.started_at for attempt in attempts)
+    return float((points["finished_at"].max() - started).total_seconds())
 
 
 def through_plain_tune(home: Path, configs: Sequence[dict[str, Any]], cpus: int) -> dict[str, Any]:
@@ -195,6 +205,7 @@ def summary(
         "limit_s": limit_s,
         "share_of_limit": limit_s / ours["wall_s"],
         "device_busy_share": ours["busy_s"] / (cpus * ours["wall_s"]),
+        "device_busy_share_after_start": ours["busy_s"] / (cpus * ours["training_s"]),
         "largest_loss_difference_up_to_best_lr": largest_difference(*calm_losses),
         "largest_loss_difference": largest_difference(ours["losses"], plain["losses"]),
         "diverged_service": ours["losses"].count(None),
