@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from sweeper.analysis.runs import larger_scale, run_of
-from tests.trainers.test_update_cost import config
+from tests.test_update_cost import config
 from trainers.flops import training_flops
 
 
