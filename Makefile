@@ -36,3 +36,4 @@ bench: install
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/planner.py
+	$(BIN)/python benchmarks/mixed.py
