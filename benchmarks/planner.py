@@ -20,7 +20,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from sweeper.cost import training_flops
 
 from sweeper.dispatch.cluster import MEMORY
 from sweeper.machine import Machine
@@ -31,6 +30,7 @@ from sweeper.storage.records import FreeTrial
 from sweeper.throughput import Measurement, Speed, Speeds, shape_key
 from trainers.config import TrainConfig, stack_key, to_dict
 from trainers.data import prepare_embedded
+from trainers.flops import training_flops
 from trainers.probe import Reading, read
 
 SIZES: Mapping[str, Sequence[int]] = {
