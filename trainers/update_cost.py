@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.assembly import build
 from trainers.config import TrainConfig, canonical_json, from_dict, to_dict
+from trainers.cost import kept_bytes
 from trainers.model import param_specs
 from trainers.optimizers import REGISTRY
 from trainers.optimizers.base import Context, Optimizer, ParamRole
@@ -59,11 +60,7 @@ def _cost(identity: str) -> UpdateCost:
     every = int(config.options.get("precondition_frequency", 1))
     # One of two steps in a row is the rare one; which of them is the optimizer's affair.
     usual, rare = sorted(_operations(optimizer, units, 2 * every + i) for i in (0, 1))
-    kept = sum(
-        tensor.numel() * tensor.element_size() * times
-        for (shape, role), times in units.items()
-        for tensor in optimizer.init(_without_data(shape), role).values()
-    )
+    kept = sum(kept_bytes(optimizer, shape, role) * n for (shape, role), n in units.items())
     curvature = optimizer.curvature
     return UpdateCost(
         flops=(rare + (every - 1) * usual) / every,

@@ -10,7 +10,8 @@ from sweeper.imports.plan import Imported
 from sweeper.storage import idempotency
 from sweeper.storage.events import Draft, write_events
 from sweeper.storage.records import EventKind, IdempotentRequest, Submission
-from sweeper.storage.tables import point, sweep, trial, variant
+from sweeper.storage.tables import point, sweep, trial
+from sweeper.storage.variants import insert_variants
 from sweeper.trials import Intent, TrialState
 
 STACK_KEY = "imported"
@@ -26,7 +27,7 @@ def store_imported(
             return before
     public_id = token_hex(8)
     key = _insert_sweep(connection, new, public_id)
-    variant_ids = _insert_variants(connection, new, key)
+    variant_ids = insert_variants(connection, key, new.variants)
     trial_ids = _insert_trials(connection, new)
     points = [
         {
@@ -78,23 +79,6 @@ def _insert_sweep(connection: Connection, new: Imported, public_id: str) -> int:
         .returning(sweep.c.id)
     ).scalar_one()
     return key
-
-
-def _insert_variants(connection: Connection, new: Imported, key: int) -> list[int]:
-    rows = [
-        {
-            "sweep_id": key,
-            "position": position,
-            "label": v.label,
-            "optimizer": v.optimizer,
-            "scale": v.scale,
-            "architecture": v.architecture,
-            "overrides": v.overrides,
-        }
-        for position, v in enumerate(new.variants)
-    ]
-    statement = insert(variant).returning(variant.c.id, sort_by_parameter_order=True)
-    return list(connection.scalars(statement, rows))
 
 
 def _insert_trials(connection: Connection, new: Imported) -> list[int]:

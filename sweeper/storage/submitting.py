@@ -14,7 +14,8 @@ from sweeper.storage.events import Draft, write_events
 from sweeper.storage.extending import has_rounds, insert_points, wanted_trials
 from sweeper.storage.identity import live_trials
 from sweeper.storage.records import EventKind, IdempotentRequest, Submission
-from sweeper.storage.tables import sweep, variant
+from sweeper.storage.tables import sweep
+from sweeper.storage.variants import insert_variants
 from sweeper.trials import Expansion, Intent
 
 
@@ -42,7 +43,9 @@ def submit(connection: Connection, new: NewSweep, request: IdempotentRequest | N
     salt = f":{public_id}" if new.fresh else ""
     trials = wanted_trials(new.expansion, salt)
     found = live_trials(connection, trials)
-    variant_ids = _insert_variants(connection, key, new)
+    variant_ids = insert_variants(
+        connection, key, new.expansion.variants, rounds_open=has_rounds(new.spec)
+    )
     insert_points(connection, key, variant_ids, new.expansion.points, found.ids, salt)
     refresh_demand(connection, [key])
     submission = Submission(
@@ -73,23 +76,3 @@ def _insert_sweep(connection: Connection, new: NewSweep, public_id: str) -> int:
         .returning(sweep.c.id)
     ).scalar_one()
     return key
-
-
-def _insert_variants(connection: Connection, key: int, new: NewSweep) -> list[int]:
-    variants = [
-        {
-            "sweep_id": key,
-            "position": position,
-            "label": v.label,
-            "optimizer": v.optimizer,
-            "scale": v.scale,
-            "architecture": v.architecture,
-            "overrides": v.overrides,
-            "rounds_open": has_rounds(new.spec),
-        }
-        for position, v in enumerate(new.expansion.variants)
-    ]
-    if not variants:
-        return []
-    statement = insert(variant).returning(variant.c.id, sort_by_parameter_order=True)
-    return list(connection.scalars(statement, variants))
