@@ -17,7 +17,8 @@ class Timing:
     """How often a worker does what, in seconds."""
 
     checkpoint_s: float = 20.0
-    report_s: float = 1.0
+    report_s: float = 2.0
+    """A report costs worker and dispatcher about ten milliseconds of a core each."""
     progress_limit_s: float = 600.0
     """A step that takes longer is hung; the worker ends itself."""
 

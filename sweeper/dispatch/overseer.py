@@ -16,7 +16,7 @@ from sweeper.errors import Fenced, SweeperError
 from sweeper.storage.queue import Queue
 from sweeper.storage.records import ControlRow
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 SLACK_S = 90.0
 """Beyond the worker's own limit: this is for one whose watchdog cannot run."""
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Overseer:
-    """A thread that looks twice a second: at what runs, and at whatever else it is given."""
+    """A thread that looks every second: at what runs, and at whatever else it is given."""
 
     def __init__(
         self,
