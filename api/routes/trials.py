@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query
 
 from api.deps import ServiceDep, SweepId, TrialId
 from api.frames import rows
-from api.models import Listing, LogOut, MetricOut, TrialOut, TrialRow
+from api.models import Listing
+from api.models_trials import LogOut, MetricOut, TrialOut, TrialRow
 from sweeper.trials import TrialState
 
 router = APIRouter(tags=["trials"])
