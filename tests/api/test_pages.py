@@ -2,11 +2,9 @@
 
 import ast
 import dataclasses
-import html
 import json
 import re
 import shlex
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +12,10 @@ from jinja2 import meta, nodes
 from starlette.testclient import TestClient
 
 from api import static_files
-from api.pages import asked, build, contexts, form, words
-from api.pages.progress import Progress, Work, time_left_s
+from api.pages import asked, build, contexts, words
 from api.pages.render import FOLDER, environment, template_name
 from sweeper.failures import Failure, FailureKind
 from sweeper.storage.store import Store
-from sweeper.trials import SweepState, TrialState
 from tests.api import played
 from tests.api.conftest import SPEC
 
@@ -200,59 +196,6 @@ def test_a_failed_trial_tells_its_reason(client: TestClient, store: Store, sweep
     assert client.get(f"/api/v1/sweeps/{sweep_id}").json()["state"] == "running"
 
 
-def test_the_form_offers_every_optimizer_with_its_own_defaults(client: TestClient) -> None:
-    text = client.get("/new").text
-    for info in client.get("/api/v1/optimizers").json()["items"]:
-        assert f'name="o.{info["name"]}"' in text
-    assert re.search(r'name="o.adamw.eps"[^>]*placeholder="1e-15"', text)
-    assert 'name="o.lion.eps"' not in text
-
-
-def test_the_form_tells_what_an_optimizer_costs_and_whose_its_defaults_are(
-    client: TestClient,
-) -> None:
-    text = client.get("/new").text
-    blocks = {b.split('"')[0]: html.unescape(b) for b in text.split('data-optimizer="')[1:]}
-    for info in client.get("/api/v1/optimizers").json()["items"]:
-        block = blocks[info["name"]]
-        kept = info["state_bytes"]
-        shown = "not measured" if kept is None else f"{kept:g} bytes of state per parameter"
-        assert shown in block
-        assert f"Update: {info['extra_flops']}. Source: {info['source']}." in block
-        assert f'aria-label="cost and defaults of {info["name"]}"' in block
-        for setting in info["options"]:
-            assert f": {setting['origin']}</li>" in block
-            assert setting["rule"] in block
-    # A range that the documentation of the default gives already is not told twice.
-    assert "<code>momentum</code> 0.98: 0 <= momentum < 1; 0.98 in the study" in blocks["sgd"]
-    assert "<code>eps</code> 1e-15, <code>eps > 0</code>: " in blocks["adamw"]
-    assert "<code>graft</code> on, " in blocks["shampoo"]
-
-
-@pytest.mark.parametrize("parameter", form.SUGGESTED_RANGES)
-def test_a_suggested_range_is_a_valid_one(client: TestClient, parameter: str) -> None:
-    low, high = map(float, form.SUGGESTED_RANGES[parameter])
-    axis = {"parameter": parameter, "low": low, "high": high, "points": 5}
-    spec = SPEC | {"axis": axis, "optimizers": ["adamw"]}
-    answer = client.post("/api/v1/sweeps/preview", json=spec)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["points"] == 5
-
-
-@pytest.mark.parametrize("parameter", form.STUDIED_VALUES)
-def test_values_suggested_for_a_second_axis_are_valid(client: TestClient, parameter: str) -> None:
-    values = [float(text) for text in form.STUDIED_VALUES[parameter].split()]
-    multiples = [float(text) for text in form.MULTIPLES.split()]
-    spec = SPEC | {
-        "axis": {"parameter": "lr", "multiples": multiples},
-        "second_axis": {"parameter": parameter, "values": values},
-        "optimizers": ["adamw"],
-    }
-    answer = client.post("/api/v1/sweeps/preview", json=spec)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["points"] == 5 * len(values)
-
-
 @pytest.mark.parametrize("path", ["/sweeps/none", "/trials/none", "/nowhere"])
 def test_what_is_not_there_is_a_page_too(client: TestClient, path: str) -> None:
     answer = client.get(path, headers={"accept": "text/html"})
@@ -284,64 +227,6 @@ def test_static_files_are_kept_for_ever(client: TestClient, name: str) -> None:
 def test_no_other_file_is_served(client: TestClient, name: str) -> None:
     folder = static_files.address("style.css").rpartition("/")[0]
     assert client.get(f"{folder}/{name}").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("number", "written"),
-    [
-        (0, "0"),
-        (3.16e-3, "3.16e-3"),
-        (1e-15, "1e-15"),
-        (0.95, "0.95"),
-        (0.999, "0.999"),
-        (31.6, "31.6"),
-        (25000, "2.5e4"),
-        (None, words.DASH),
-    ],
-)
-def test_values_are_written_as_the_study_does(number: float | None, written: str) -> None:
-    assert words.value(number) == written
-
-
-@pytest.mark.parametrize(
-    ("seconds", "written"),
-    [(0.4, "0 s"), (59, "59 s"), (61, "1 min 01 s"), (3660, "1 h 01 min"), (None, words.DASH)],
-)
-def test_lengths_of_time_have_two_units(seconds: float | None, written: str) -> None:
-    assert words.duration(seconds) == written
-
-
-@pytest.mark.parametrize("state", [*SweepState, *TrialState, "diverged"])
-def test_every_state_has_a_shape_and_a_word(state: str) -> None:
-    icon, word = words.sign(state)
-    assert icon.strip()
-    assert word.isascii()
-
-
-def test_the_percentage_is_whole_only_at_the_end() -> None:
-    almost = Progress(done=999, running=1, queued=0, diverged=0, failed=0, cancelled=0, total=1000)
-    assert almost.percent == 99
-    assert dataclasses.replace(almost, done=1000, running=0).percent == 100
-
-
-def test_time_left_follows_the_pace_of_its_own_points(
-    client: TestClient, store: Store, sweep_id: str
-) -> None:
-    epoch = store.queue.take_over(store.queue.dispatcher(), played.OWNER)
-    claimed = played.claim(store, epoch)
-    assert claimed is not None
-    played.finish(store, epoch, claimed, most=2)
-    sweep = store.sweeps.get(sweep_id)
-    at = sweep.created_at
-    older = Work(step=0, steps=100, finished_at=at - timedelta(hours=1))
-    ended = Work(step=0, steps=100, finished_at=at + timedelta(seconds=5))
-    halfway = Work(step=50, steps=100, finished_at=None)
-    waiting = Work(step=0, steps=100, finished_at=None)
-    now = at + timedelta(seconds=15)
-    assert time_left_s(sweep, [older, ended, halfway, waiting], now) == 15.0
-    assert time_left_s(sweep, [older, waiting], now) is None
-    assert time_left_s(sweep, [ended], now) is None
-    assert "left</span>" in client.get(f"/sweeps/{sweep_id}").text
 
 
 STYLE = (static_files.FOLDER / "style.css").read_text(encoding="utf-8")
@@ -383,10 +268,3 @@ def test_colours_stand_off_their_background(theme: int) -> None:
 def test_both_ways_to_the_dark_theme_are_the_same() -> None:
     _, chosen, preferred = PALETTES
     assert chosen == preferred
-
-
-def test_the_form_offers_options_that_are_numbers_as_axes(client: TestClient) -> None:
-    page = client.get("/new").text
-    assert 'name="o.soap.precondition_frequency"' in page
-    assert '<option value="precondition_frequency"' in page
-    assert 'name="o.torch.AdamW.amsgrad"' not in page

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_pages import ENDED, TRAINED_MS, fill_form, submit_form
+from tests.browser.filling import ENDED, TRAINED_MS, fill_form, submit_form
 from tests.imports.rows import body
 
 pytestmark = [pytest.mark.browser, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from sweeper.client import Client
 from tests.browser.conftest import Visit
-from tests.browser.test_pages import ENDED, TRAINED_MS
+from tests.browser.filling import ENDED, TRAINED_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 
