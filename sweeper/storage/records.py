@@ -294,7 +294,10 @@ class StackShape:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """A trial with all that is known of it. `step` is the last one its stack reported."""
+    """A trial with all that is known of it.
+
+    `step` is the last one its stack reported, or the one at which the trial diverged.
+    """
 
     id: str
     fingerprint: str

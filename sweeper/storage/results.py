@@ -37,6 +37,8 @@ _RESULTS = (
     trial.c.busy_s,
     trial.c.finished_at,
 )
+# A diverged trial stands still while its stack goes on.
+_STEP = func.coalesce(trial.c.diverged_at_step, stack.c.step, 0).label("step")
 
 
 class Results:
@@ -129,7 +131,7 @@ def _trials(connection: Connection, sweep_id: str) -> pd.DataFrame:
             trial.c.id,
             trial.c.public_id.label("trial_id"),
             shown_state().label("state"),
-            func.coalesce(stack.c.step, 0).label("step"),
+            _STEP,
             *_RESULTS,
             trial.c.failure,
             trial.c.failure_message,
@@ -166,7 +168,7 @@ def _trial(connection: Connection, trial_id: str) -> TrialRecord:
         select(
             trial,
             shown_state().label("shown"),
-            func.coalesce(stack.c.step, 0).label("step"),
+            _STEP,
             older.c.public_id.label("replaced"),
         )
         .select_from(

@@ -52,6 +52,17 @@ class ReadingContract:
         assert frame["hyperparameters"][0] == '{"lr":0.001,"momentum":0.9,"weight_decay":0.0}'
         assert '"optimizer":"adamw"' in frame["config"][0]
 
+    def test_a_diverged_trial_stands_where_it_diverged(self, store: Store) -> None:
+        made = submit(store)
+        claim = claim_all(store, take_over(store))
+        gone, *others = claim.members
+        row = MetricRow(trial_id=others[0].trial_id, key="train_loss", step=10, value=2.0)
+        assert store.queue.accept(*key(claim), gone.trial_id, DIVERGED, {})
+        assert store.queue.record(*key(claim), [row])
+        assert list(store.results.trials(made.sweep_id)["step"]) == [7, 10, 10]
+        steps = [store.results.trial(id).step for id in public_ids(store, made.sweep_id)]
+        assert steps == [7, 10, 10]
+
     def test_frames_have_one_type_per_column_whatever_is_in_them(self, store: Store) -> None:
         made = submit(store)
         before = store.results.points(made.sweep_id).dtypes
