@@ -47,6 +47,10 @@ class Manifest:
         numbered = re.compile(rf"{stem}(-\d+)?\.bin")
         return sorted(name for name in self.files if numbered.fullmatch(name))
 
+    def num_tokens(self, part: str) -> int:
+        """Tokens of `TRAIN` or `VALIDATION`."""
+        return sum(self.tokens[name] for name in self.shards(part))
+
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest in a folder; raises DataError if it is not one or contradicts itself."""

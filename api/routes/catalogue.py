@@ -9,6 +9,9 @@ from api.deps import ServiceDep
 from api.models import Listing, Out
 from sweeper import optimizer_info
 from sweeper import service as use_cases
+from sweeper.service import Service
+from trainers.config import DataConfig
+from trainers.token_files import TRAIN, VALIDATION, read_manifest
 
 router = APIRouter(tags=["catalogue"])
 
@@ -81,7 +84,9 @@ class DatasetOut(Out):
 
     name: str
     vocabulary: int
-    sha256: str
+    tokens: int = Field(description="to train on, as its manifest says")
+    validation_tokens: int = Field(description="held out")
+    sha256: str = Field(description="over all its files; part of the identity of a trial")
 
 
 @router.get("/optimizers", operation_id="list_optimizers")
@@ -126,8 +131,18 @@ def presets() -> Listing[PresetOut]:
 @router.get("/datasets", operation_id="list_datasets")
 def datasets(service: ServiceDep) -> Listing[DatasetOut]:
     """The token data sets; `embedded` is always there."""
-    found = service.datasets().values()
-    return Listing(items=[DatasetOut.model_validate(config) for config in found])
+    return Listing(items=[_dataset(service, config) for config in service.datasets().values()])
+
+
+def _dataset(service: Service, config: DataConfig) -> DatasetOut:
+    manifest = read_manifest(service.datasets_dir / config.name)
+    return DatasetOut(
+        name=config.name,
+        vocabulary=config.vocabulary,
+        tokens=manifest.num_tokens(TRAIN),
+        validation_tokens=manifest.num_tokens(VALIDATION),
+        sha256=config.sha256,
+    )
 
 
 def _optimizer(info: optimizer_info.OptimizerInfo) -> OptimizerOut:

@@ -169,14 +169,10 @@ def _described(folder: Path, name: str) -> dict[str, Any]:
 
     manifest = read_manifest(folder / name)
     plain = json.loads((folder / name / MANIFEST).read_text())
-    counts = {
-        part: sum(manifest.tokens[shard] for shard in manifest.shards(part))
-        for part in (TRAIN, VALIDATION)
-    }
     return {
         "name": name,
-        "tokens": counts[TRAIN],
-        "validation_tokens": counts[VALIDATION],
+        "tokens": manifest.num_tokens(TRAIN),
+        "validation_tokens": manifest.num_tokens(VALIDATION),
         "vocabulary": manifest.vocabulary,
         "tokenizer": plain.get("tokenizer", {}).get("name", "bytes"),
         "files": len(manifest.files),

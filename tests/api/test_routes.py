@@ -1,6 +1,7 @@
 """The main job over REST: submit, follow, read."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 from sweeper.storage.store import Store
 from tests.api import played
 from tests.api.conftest import SPEC
+from trainers.token_files import TRAIN, VALIDATION
 
 
 def test_submission_answers_created_with_its_place(client: TestClient) -> None:
@@ -146,6 +148,8 @@ def test_trials_metrics_and_log(client: TestClient, store: Store, sweep_id: str)
     assert len(rows) == 8
     diverged = next(row for row in rows if row["outcome"] == "diverged")
     assert (diverged["final_loss"], diverged["diverged_at_step"]) == (None, 7)
+    # Its stack went on to step 20.
+    assert client.get(f"/api/v1/trials/{diverged['trial_id']}").json()["step"] == 7
     assert client.get(f"/api/v1/sweeps/{sweep_id}/trials?state=running").json()["items"] == []
     trial = client.get(f"/api/v1/trials/{diverged['trial_id']}").json()
     assert trial["config"]["optimizer"] == diverged["optimizer"]
@@ -225,6 +229,14 @@ def test_the_catalogue_names_what_a_sweep_can(client: TestClient) -> None:
     assert names("scales")[:2] == ["nano", "micro"]
     assert "demo" in names("presets")
     assert "embedded" in names("datasets")
+
+
+def test_a_data_set_is_told_with_its_tokens(client: TestClient, data_dir: Path) -> None:
+    (embedded,) = client.get("/api/v1/datasets").json()["items"]
+    # A token is a byte there.
+    sizes = [(data_dir / "datasets/embedded" / f).stat().st_size for f in (TRAIN, VALIDATION)]
+    assert [embedded["tokens"], embedded["validation_tokens"]] == sizes
+    assert min(sizes) > 0
 
 
 def test_an_optimizer_is_told_with_defaults_and_costs(client: TestClient) -> None:
