@@ -33,6 +33,11 @@ class Run:
     """What the optimizer keeps, of one trial."""
     losses: Mapping[int, float]
 
+    @property
+    def evaluations(self) -> list[tuple[int, float]]:
+        """Step and loss of each; not of step 0, which has no logarithm and is no training yet."""
+        return [(step, loss) for step, loss in self.losses.items() if step]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
@@ -72,9 +77,7 @@ def average(runs: Sequence[Run]) -> Run | None:
         seconds=_mean([run.seconds for run in runs]),
         state_bytes=first.state_bytes,
         losses={
-            step: math.fsum(run.losses[step] for run in runs) / len(runs)
-            for step in sorted(common)
-            if step
+            step: math.fsum(run.losses[step] for run in runs) / len(runs) for step in sorted(common)
         },
     )
 
@@ -84,7 +87,7 @@ def loss_after(run: Run, share: float) -> float | None:
     step = share * run.steps
     if share >= 1 - 1e-12:
         return run.losses.get(run.steps)
-    for (before, loss), (after, next_loss) in pairwise(run.losses.items()):
+    for (before, loss), (after, next_loss) in pairwise(run.evaluations):
         if before <= step <= after:
             part = math.log(step / before) / math.log(after / before)
             return loss + part * (next_loss - loss)
@@ -92,8 +95,11 @@ def loss_after(run: Run, share: float) -> float | None:
 
 
 def share_to(run: Run, target: float) -> float | None:
-    """The share of the steps at which the loss first is the target; None if it never is."""
-    points = list(run.losses.items())
+    """The share of the steps at which the loss first is the target; None if it never is.
+
+    A target that is met at the first evaluation counts as met there, not before.
+    """
+    points = run.evaluations
     if not points:
         return None
     if points[0][1] <= target:

@@ -39,9 +39,6 @@ def profiles(times: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Profil
 
 
 def _ratio(time: float, best: float) -> float:
-    """A target no better than the initial loss is met in no time, which has no multiples."""
-    if best == 0:
-        return 1.0 if time == 0 else math.inf
     ratio = time / best if math.isfinite(time) else math.inf
     return ratio if ratio <= LONGEST else math.inf
 

@@ -38,6 +38,14 @@ def test_the_share_of_a_run_to_a_target() -> None:
     assert share_to(averaged(run(losses={})), 3.0) is None
 
 
+def test_what_is_met_at_the_first_evaluation_is_met_there() -> None:
+    """Step 0 is the untrained model: no logarithm, and no time in which anything was reached."""
+    for curve in (run(losses={0: 6.0, 10: 3.0, 100: 2.0}), run(losses={0: 2.5, 10: 3.0, 100: 2.0})):
+        assert share_to(curve, 3.5) == 0.1
+        assert loss_after(curve, 0.1) == 3.0
+        assert loss_after(curve, 0.01) is None
+
+
 def test_the_first_time_counts() -> None:
     curve = averaged(run(losses={1: 5.0, 10: 3.0, 50: 4.0, 100: 2.0}))
     assert share_to(curve, 3.0) == pytest.approx(0.1)

@@ -134,6 +134,15 @@ def test_what_runs_cost_and_how_soon_they_arrive() -> None:
     assert found.profiles["soap"].score == 1.0
 
 
+def test_a_target_that_the_first_evaluation_is_below() -> None:
+    early = Run(steps=100, losses={0: 10.4, 10: 2.9, 100: 2.8})
+    late = Run(steps=100, losses={0: 10.4, 10: 5.0, 100: 2.8})
+    found = compared(entrant("a", losses(-2), early), entrant("b", losses(-2), late))
+    assert found.variants[0].spent.to_target["steps"] == pytest.approx(10)
+    assert found.profiles["a"].score == 1.0
+    assert found.profiles["b"].score == 0.0
+
+
 def test_speed_up_in_tokens_against_a_baseline_of_three_lengths() -> None:
     def at_length(length: int) -> Entrant:
         depth = 3 + 0.5 * length**-0.5

@@ -31,13 +31,3 @@ def test_a_target_that_is_missed() -> None:
     assert found["a"].shares == (0.0,)
     nobody = profiles({"a": [[MISS], [1]], "b": [[MISS], [1]]})
     assert nobody["a"].score == 0.5
-
-
-def test_a_target_that_is_met_before_the_first_step() -> None:
-    found = profiles({"a": [[0]], "b": [[5]], "c": [[MISS]], "d": [[0]]})
-    assert {name: profile.score for name, profile in found.items()} == {
-        "a": 1.0,
-        "b": 0.0,
-        "c": 0.0,
-        "d": 1.0,
-    }
