@@ -15,7 +15,7 @@ from sweeper.analysis.estimates import (
     ValueExcess,
     WindowSensitivity,
 )
-from sweeper.analysis.excess import excess_intervals
+from sweeper.analysis.excess import excess_intervals, mean_excesses
 from sweeper.analysis.heldout import held_out
 from sweeper.analysis.pooling import CONFIDENCE, Array, Mask, Places
 from sweeper.analysis.resampling import RESAMPLES, resampled_means
@@ -158,11 +158,11 @@ def _best_value(rows: _Rows, stability: Stability) -> Estimate:
 def _values(rows: _Rows, reason: str | None) -> tuple[ValueExcess, ...]:
     curve, best = rows.curve, int(rows.best[0])
     found = excess_intervals(curve.table, curve.stable, best)
-    above = rows.means[0] - rows.means[0, best]
+    above = np.where(np.isfinite(rows.means[0]), mean_excesses(curve.table, best), np.nan)
     known = [
         Estimate(value=0.0, reason="it is the best value itself")
         if i == best
-        else Estimate(reason="it has no loss yet")
+        else Estimate(reason="it has no loss yet of a seed that the best value has")
         if not math.isfinite(excess)
         else Estimate(value=float(excess), low=interval.low, high=interval.high)
         if interval is not None and curve.interval_reason[i] is None

@@ -3,7 +3,19 @@
 Shapes: `V` values, `S` seeds.
 """
 
+import numpy as np
+
 from sweeper.analysis.pooling import Array, Mask, PooledInterval, pooled_intervals
+
+
+def mean_excesses(losses: Array, best: int) -> Array:
+    """Mean differences (V) of losses (V, S) to the best value, over the seeds that both have.
+
+    NaN where there is no such seed.
+    """
+    differences = losses - losses[best]
+    counts = np.isfinite(differences).sum(axis=1)
+    return np.asarray(np.nansum(differences, axis=1) / np.where(counts, counts, np.nan))
 
 
 def excess_intervals(losses: Array, stable: Mask, best: int) -> list[PooledInterval | None]:

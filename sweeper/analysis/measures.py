@@ -30,8 +30,12 @@ class Basins(NamedTuple):
 
 
 def lowest(means: Array, among: Mask) -> Places:
-    """Where each curve (R) is lowest, among the chosen values (V)."""
-    return np.asarray(np.argmin(np.where(among, means, np.inf), axis=1))
+    """Where each curve (R) is lowest, among the chosen values (V); in the middle of equal ones."""
+    chosen = np.where(among, means, np.inf)
+    equal = chosen == chosen.min(axis=1, keepdims=True)
+    place_among = equal.cumsum(axis=1)
+    middle = place_among[:, -1:] // 2 + 1
+    return np.asarray(np.argmax(place_among == middle, axis=1))
 
 
 def sensitivities(means: Array, window: Mask) -> Array:

@@ -1,9 +1,11 @@
 """Parts of the declared grid over which a sensitivity is taken."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
+from sweeper.analysis import measures
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.pooling import Mask
 
@@ -31,9 +33,9 @@ def usable(curve: Curve) -> Mask:
 
 def centre(curve: Curve) -> int | None:
     """Index of the best declared value: refinement moves no window. None without one."""
-    candidates = np.flatnonzero(usable(curve) & declared(curve))
-    losses = [(loss, int(i)) for i in candidates if (loss := curve.loss_mean[i]) is not None]
-    return min(losses)[1] if losses else None
+    means = np.array([math.nan if loss is None else loss for loss in curve.loss_mean])
+    candidates = usable(curve) & declared(curve) & np.isfinite(means)
+    return int(measures.lowest(means[None], candidates)[0]) if candidates.any() else None
 
 
 def centred(curve: Curve, middle: int, half_width: float) -> Mask:

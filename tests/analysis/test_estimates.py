@@ -137,6 +137,18 @@ def test_held_out_values_are_chosen_without_their_seed() -> None:
     assert result.best_loss.value == pytest.approx(8 / 3)
 
 
+def test_of_equal_values_the_middle_one_is_best_everywhere() -> None:
+    """Also in the resamples: the interval of the best value has to hold it."""
+    equal = curve_of(
+        {v: [loss] * 2 for v, loss in zip(GRID, [3.0, 3.0, 3.0, 4.0, 5.0], strict=True)}
+    )
+    untrained = curve_of({v: [11.0, 12.0] for v in GRID})
+    for curve, best in ((equal, 1e-3), (untrained, 1e-2)):
+        result = estimates(curve, stability(curve), resamples=50)
+        assert result.best_value == Estimate(value=best, low=best, high=best)
+        assert windows.centre(curve) == GRID.index(best)
+
+
 def test_windows_of_the_sensitivity() -> None:
     losses: Losses = {
         value: [loss, loss] for value, loss in zip(GRID, [5.0, 4.0, 3.0, 3.3, 9.0], strict=True)
@@ -254,6 +266,16 @@ def test_how_much_worse_each_value_is_by_seed() -> None:
     assert "diverged" in str(diverged.reason)
     assert "no loss yet" in str(waiting.reason)
     assert "best" in str(best.reason)
+
+
+def test_an_excess_is_over_the_seeds_that_both_values_have() -> None:
+    """The best value has a third seed, a bad one, which says nothing about the other value."""
+    result = found({1e-3: [3.0, 3.1, 3.5], 1e-2: [3.4, 3.52], 1e-1: [3.9, 4.0, 4.5]})
+    (_, fewer, _) = (entry.excess for entry in result.values)
+    assert fewer.value == pytest.approx(0.41)
+    assert fewer.low is not None
+    assert fewer.high is not None
+    assert fewer.low < fewer.value < fewer.high
 
 
 def test_edges_of_what_trains() -> None:
