@@ -8,6 +8,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
@@ -63,7 +64,7 @@ def ask(
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.create_study(sampler=_sampler(sampler, seed + len(known)))
+        study = optuna.create_study(sampler=_sampler(sampler, _mixed(seed, len(known))))
         study.add_trials([_told(each, space, distributions) for each in known])
         asked = study.ask(distributions).params
     finally:
@@ -76,6 +77,11 @@ def missing(sampler: SamplerName) -> str | None:
     if sampler == "gp" and importlib.util.find_spec("scipy") is None:
         return "the sampler gp needs scipy: pip install 'sweeper[gp]', or use tpe"
     return None
+
+
+def _mixed(seed: int, number: int) -> int:
+    """A seed for each question of each search: no two searches ask for the same, one later."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def _sampler(name: SamplerName, seed: int) -> BaseSampler:

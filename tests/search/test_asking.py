@@ -42,6 +42,19 @@ def test_asking_is_a_function_of_what_is_known() -> None:
     assert ask(SPACE, known, sampler="tpe", seed=0) != ask(SPACE, known, sampler="tpe", seed=7)
 
 
+def test_searches_of_neighbouring_seeds_have_no_candidate_in_common() -> None:
+    def asked(seed: int) -> set[float]:
+        known: list[Candidate] = []
+        for number in range(6):
+            values = ask(SPACE, known, sampler="tpe", seed=seed)
+            known.append(Candidate(number=number, values=values, loss=3.0))
+        return {each.values["lr"] for each in known}
+
+    first, second, last = asked(0), asked(1), asked(2**32 - 1)
+    assert not first & second
+    assert len(last) == 6
+
+
 def test_values_stay_in_their_ranges_and_are_short() -> None:
     for each in _searched("tpe", 40):
         for name, value in each.values.items():
