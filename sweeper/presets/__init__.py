@@ -1,6 +1,7 @@
 """Ready-made sweeps, one YAML file each: a one-line `summary` and the `sweep` as REST takes it.
 
-Those of the reference study also name its file, `study`, and keep its jobs in their order.
+Those of the reference study also name its file, `study`, and keep its jobs in their order; only
+`batch` has the jobs of one optimizer together.
 """
 
 from collections.abc import Mapping

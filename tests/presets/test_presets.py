@@ -136,7 +136,9 @@ def test_new_trials_of_each_file_are_the_studys() -> None:
         ("adalayer_frozen", 9, "adalayer_frozen", "lr", 1.0),
         ("adalayer_sgd", 10, "adalayer_sgd", "lr", 3160.0),
         ("adafactor_sgd", 1, "adafactor_sgd", "last_layer_lr", 3.16e-3),
-        ("weight_decay", 1, "adamw", "weight_decay", 0.0),
+        ("weight_decay", 1, "adafactor", "weight_decay", 0.0),
+        ("weight_decay", 42, "adalayer_star", "weight_decay", 0.1),
+        ("warmup", 8, "sgd", "warmup_fraction", 0.02),
     ],
 )
 def test_a_job_is_the_studys_of_that_number(
@@ -144,6 +146,27 @@ def test_a_job_is_the_studys_of_that_number(
 ) -> None:
     found = jobs(name)[job - 1]
     assert (found.optimizer, found.hyperparameters[key]) == (optimizer, value)
+
+
+def test_jobs_are_in_the_order_of_the_studys_files() -> None:
+    orders = {
+        "lr": "adamw lion signum adafactor adalayer_star sgd",
+        "lr_plain": "adamw lion signum adafactor adalayer_star sgd",
+        "momentum": "adamw signum lion adafactor adalayer_star sgd",
+        "momentum_plain": "adamw signum lion adafactor adalayer_star sgd",
+        "beta2": "adamw lion adafactor adalayer_star sgd signum",
+        "eps": "adamw lion adafactor adafactor adalayer_star",
+        "weight_decay": "adafactor adamw sgd signum lion adalayer_star",
+        "warmup": "adamw sgd signum lion adafactor adalayer_star",
+    }
+    found = {name: [variant.optimizer for variant in at_150m(name).variants] for name in orders}
+    assert found == {name: order.split() for name, order in orders.items()}
+
+
+def test_the_frozen_run_updates_what_the_studys_does() -> None:
+    assert {(*job.options.items(),) for job in jobs("adalayer_frozen")} == {
+        (("update_last", True), ("update_norm", True))
+    }
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def adalayer_frozen(
     eps: Eps = 1e-15,
     freeze_fraction: FreezeFraction = 1 / 26,
     update_last: UpdateLast = True,
-    update_norm: UpdateNorm = False,
+    update_norm: UpdateNorm = True,
 ) -> Optimizer:
     """Adalayer* whose second averages are those of the untrained model.
 
@@ -61,7 +61,7 @@ def adalayer_frozen(
         freeze_fraction: 0 <= freeze_fraction < 1; 1,000 of 26,000 steps in the study. Where F is 0
             this is Adalayer*, its correction of v included.
         update_last: true in the study.
-        update_norm: false, the default of the study's code.
+        update_norm: true in the study, whose code has false unless it is set.
 
     Source: arXiv 2407.07972; `AdalayerW` with `t_freeze` in rosieyzh/optimizers-llm@a1f8a3f
         `olmo/optim.py`.

@@ -112,6 +112,10 @@ def frozen_last_layer(rows: int, columns: int, **own: Any) -> Callable[[Matrix],
     return frozen(rows, columns, columns_apart=True, goes_on=True, **own)
 
 
+def frozen_norm(rows: int, columns: int, **own: Any) -> Callable[[Matrix], Matrix]:
+    return frozen(rows, columns, goes_on=True, **own)
+
+
 def plain_average(
     rows: int, columns: int, *, momentum: float, beta2: float, eps: float, last_layer_lr: float
 ) -> Callable[[Matrix], Matrix]:

@@ -10,6 +10,7 @@ from tests.trainers.optimizers.adaptive_forms import (
     factors,
     frozen,
     frozen_last_layer,
+    frozen_norm,
     plain_average,
 )
 from tests.trainers.optimizers.case import SAMPLED, Case, Matrix, zeros
@@ -260,7 +261,8 @@ STUDY: dict[str, Case] = {
         ADAM | {"freeze_fraction": (0.3, 0.0)},
         scale=0,
         golden_lrs=(3e-3, 1e-2),
-        golden=(3.60904, 2.38930),
+        golden=(3.66175, 2.44930),
+        vector_rule=frozen_norm,
         role_rules={"last_layer": frozen_last_layer},
         fixed={"steps": 20},
         exact=EXACT_ADAM | {"freeze_fraction": 0.0},
