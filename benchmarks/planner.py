@@ -22,12 +22,12 @@ from typing import Any
 import torch
 
 from sweeper.dispatch.cluster import MEMORY
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
+from sweeper.planning.sizing import best_size
+from sweeper.planning.speeds import Measurement, Speed, Speeds, shape_key
+from sweeper.planning.stacking import finish_times, plan
 from sweeper.settings import effective_config
-from sweeper.sizing import best_size
-from sweeper.stacking import finish_times, plan
 from sweeper.storage.records import FreeTrial
-from sweeper.throughput import Measurement, Speed, Speeds, shape_key
 from trainers.config import TrainConfig, stack_key, to_dict
 from trainers.data import prepare_embedded
 from trainers.flops import training_flops

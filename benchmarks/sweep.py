@@ -21,9 +21,9 @@ from typing import Any
 
 import pandas as pd
 
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
+from sweeper.planning.stacking import plan
 from sweeper.service import Service
-from sweeper.stacking import plan
 from sweeper.storage.records import FreeTrial
 from sweeper.storage.store import Store, open_store
 from sweeper.trials import SweepState

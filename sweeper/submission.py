@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sweeper.errors import InvalidRequest, NeedsConfirmation, Problem
 from sweeper.expand import expand, expand_candidates
-from sweeper.forecast import Forecast, forecast
-from sweeper.machine import Machine
+from sweeper.planning.forecast import Forecast, forecast
+from sweeper.planning.machine import Machine
+from sweeper.planning.speeds import Speeds, shape_key
 from sweeper.rules.check import check
 from sweeper.search.asking import missing
 from sweeper.search.rounds import first_candidates, imagined_candidates
 from sweeper.spec import SweepSpec
 from sweeper.storage.queue import Queue
-from sweeper.throughput import Speeds, shape_key
 from sweeper.trials import Expansion, Variant
 from trainers.config import DataConfig
 from trainers.data import dataset, verify

@@ -11,13 +11,13 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.settings import Settings
 from sweeper.errors import InvalidRequest
-from sweeper.machine import Machine
 from sweeper.optimizer_info import optimizers
+from sweeper.planning.machine import Machine
+from sweeper.planning.sizing import stack_cap
+from sweeper.planning.speeds import Speeds
+from sweeper.planning.stacking import plan
 from sweeper.service import Service
-from sweeper.sizing import stack_cap
-from sweeper.stacking import plan
 from sweeper.storage.store import Store
-from sweeper.throughput import Speeds
 from tests.test_expand import configs, expanded
 from tests.test_rules import problems
 from tests.trainers.optimizers.test_plugins import DOCUMENTATION, example

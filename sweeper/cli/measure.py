@@ -12,13 +12,13 @@ def measure(data: Path, database: str | None, body: dict[str, Any]) -> None:
     """Measure the stacks of a sweep that have not run here yet, and remember what they take."""
     # What trains is slow to import, and other commands do without.
     from sweeper.dispatch import devices
-    from sweeper.machine import Machine
-    from sweeper.measuring import measure as measured
+    from sweeper.planning.machine import Machine
+    from sweeper.planning.measuring import measure as measured
+    from sweeper.planning.speeds import Speeds, shape_key
     from sweeper.service import Service
     from sweeper.spec import parse
     from sweeper.storage.store import open_store
     from sweeper.submission import whole_expansion
-    from sweeper.throughput import Speeds, shape_key
 
     home = homes.prepare(data)
     gpus, cpus = devices.gpus(), os.cpu_count() or 1

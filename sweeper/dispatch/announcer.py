@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sweeper.dispatch.cluster import Capacity
 from sweeper.errors import Unavailable
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
 from sweeper.storage.queue import Queue
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-d
 
 from sweeper.dispatch import devices
 from sweeper.dispatch.scratch import scratch_folder
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
 
 SCRATCH = "sweeper-ray-"
 OBJECT_STORE_BYTES = 100 * 1024**2

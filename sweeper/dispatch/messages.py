@@ -114,7 +114,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """What a step took on a device, as `sweeper.throughput.Measurement` has it."""
+    """What a step took on a device, as `sweeper.planning.speeds.Measurement` has it."""
 
     device: str
     step_s: float | None

@@ -19,10 +19,10 @@ from sweeper.dispatch.watchdog import hung_dir
 from sweeper.dispatch.writer import Ended, Writer
 from sweeper.errors import Fenced, SweeperError
 from sweeper.failures import Failure, FailureKind
-from sweeper.stacking import PlannedStack, plan
+from sweeper.planning.speeds import Speeds, shape_key
+from sweeper.planning.stacking import PlannedStack, plan
 from sweeper.storage.queue import Queue
 from sweeper.storage.records import Claim, FreeTrial
-from sweeper.throughput import Speeds, shape_key
 from trainers.config import from_dict
 from trainers.optimizers import plugins
 

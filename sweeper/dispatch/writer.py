@@ -14,9 +14,9 @@ from sweeper.dispatch.failpoints import hit
 from sweeper.dispatch.messages import LAST_WORDS, Pace, Progress, Report
 from sweeper.errors import Fenced, StorageFull, Unavailable
 from sweeper.failures import Failure, FailureKind
+from sweeper.planning.speeds import Measurement, shape_key
 from sweeper.storage.queue import Queue
 from sweeper.storage.records import Checkpoint, Claim, MetricRow
-from sweeper.throughput import Measurement, shape_key
 from trainers.config import from_dict
 from trainers.metrics import TrialResult
 

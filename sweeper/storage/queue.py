@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sweeper.failures import Failure
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
+from sweeper.planning.speeds import Measurement
 from sweeper.storage import claims, ownership, progress, returns, throughput
 from sweeper.storage.engine import Database
 from sweeper.storage.records import (
@@ -18,7 +19,6 @@ from sweeper.storage.records import (
     Result,
 )
 from sweeper.storage.returns import Handled
-from sweeper.throughput import Measurement
 
 
 class Queue:

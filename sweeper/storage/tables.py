@@ -226,7 +226,7 @@ throughput = Table(
     Column("updated_at", UtcTime, nullable=False),
     PrimaryKeyConstraint("device", "shape", "size"),
 )
-"""What a stack of `size` took, with equal `shape` (`sweeper.throughput.shape_key`); without
+"""What a stack of `size` took, with equal `shape` (`sweeper.planning.speeds.shape_key`); without
 `step_s` it did not fit into the device's memory."""
 
 api_key = Table(

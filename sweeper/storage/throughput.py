@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from sweeper.errors import Fenced
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
+from sweeper.planning.speeds import Measurement
 from sweeper.storage.idempotency import upsert
 from sweeper.storage.tables import dispatcher, throughput
-from sweeper.throughput import Measurement
 
 KEY = ("device", "shape", "size")
 PARTS = 500

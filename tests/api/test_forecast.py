@@ -8,9 +8,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import Settings
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
+from sweeper.planning.speeds import Measurement, shape_key
 from sweeper.storage.store import Store
-from sweeper.throughput import Measurement, shape_key
 from tests.api.conftest import BASE_URL, SPEC
 from tests.storage.builders import take_over
 from trainers.config import from_dict

@@ -21,9 +21,9 @@ from sweeper.dispatch.searcher import StackSearcher, Supply
 from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
+from sweeper.planning.speeds import Measurement, shape_key
 from sweeper.storage import engine
 from sweeper.storage.store import Store, open_store
-from sweeper.throughput import Measurement, shape_key
 from tests.storage import builders
 
 HERE = Capacity(1, 0, 0, "a device")

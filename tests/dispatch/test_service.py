@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from sweeper.dispatch.devices import cpu_name
+from sweeper.planning.speeds import shape_key
 from sweeper.service import Service
 from sweeper.storage.store import Store, open_store
-from sweeper.throughput import shape_key
 from tests.datasets.builders import jsonl, plan, prepared, texts
 from tests.dispatch import tiny
 from tests.dispatch.sockets import listening

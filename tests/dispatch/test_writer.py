@@ -11,9 +11,9 @@ from sweeper.dispatch.messages import Pace, Progress, Report
 from sweeper.dispatch.stop import Stop
 from sweeper.dispatch.writer import Ended, Said, Writer
 from sweeper.failures import Failure, FailureKind
+from sweeper.planning.speeds import shape_key
 from sweeper.storage.records import Claim
 from sweeper.storage.store import Store
-from sweeper.throughput import shape_key
 from tests.storage.builders import (
     Trained,
     claim_all,

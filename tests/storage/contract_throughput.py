@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from sweeper.errors import Fenced
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
+from sweeper.planning.speeds import Measurement
 from sweeper.storage.store import Store
-from sweeper.throughput import Measurement
 from tests.storage.builders import take_over
 
 ONE = Measurement(device="a", shape="s", size=4, step_s=0.1, sequence_s=0.01)

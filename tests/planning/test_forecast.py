@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sweeper.forecast import Forecast, forecast
-from sweeper.machine import Machine
-from sweeper.throughput import Measurement, Speeds, shape_key
+from sweeper.planning.forecast import Forecast, forecast
+from sweeper.planning.machine import Machine
+from sweeper.planning.speeds import Measurement, Speeds, shape_key
 from tests.test_expand import expanded
 from trainers.memory import stack_memory
 

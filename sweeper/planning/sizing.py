@@ -4,8 +4,8 @@ K is the smallest with which a trial takes hardly longer than with the best one:
 easier to spread over a machine, and has fewer members to wait for and to lose.
 """
 
-from sweeper.machine import Machine
-from sweeper.throughput import Speed
+from sweeper.planning.machine import Machine
+from sweeper.planning.speeds import Speed
 from trainers.memory import fitting_micro_batch, stack_memory
 
 MAX_CPU_STACK = 16

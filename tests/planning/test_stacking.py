@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.machine import Machine
-from sweeper.sizing import best_size, stack_cap
-from sweeper.stacking import PlannedStack, plan
-from sweeper.throughput import Speeds
+from sweeper.planning.machine import Machine
+from sweeper.planning.sizing import best_size, stack_cap
+from sweeper.planning.speeds import Speeds
+from sweeper.planning.stacking import PlannedStack, plan
 from trainers.config import DataConfig, TrainConfig, to_dict
 from trainers.scales import SCALES
 

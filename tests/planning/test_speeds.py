@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from sweeper.machine import Machine
-from sweeper.sizing import best_size, micro_batch, stack_cap
-from sweeper.throughput import Measurement, Speed, Speeds, shape_key
-from tests.test_stacking import config
+from sweeper.planning.machine import Machine
+from sweeper.planning.sizing import best_size, micro_batch, stack_cap
+from sweeper.planning.speeds import Measurement, Speed, Speeds, shape_key
+from tests.planning.test_stacking import config
 from trainers.memory import stack_memory
 
 HERE = Machine(cpus=2, device="here")

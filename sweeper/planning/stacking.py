@@ -2,7 +2,7 @@
 
 One thread per stack and stacks side by side beats several threads on one small stack (two threads
 gained 1.05x at `nano`). Training K trials as one pays while a step is too small to fill a device:
-`sweeper.throughput` knows how much, by a model and by what was measured.
+`sweeper.planning.speeds` knows how much, by a model and by what was measured.
 """
 
 import heapq
@@ -12,9 +12,9 @@ from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any, Protocol
 
-from sweeper.machine import Machine
-from sweeper.sizing import best_size
-from sweeper.throughput import Speed, Speeds, step_flops
+from sweeper.planning.machine import Machine
+from sweeper.planning.sizing import best_size
+from sweeper.planning.speeds import Speed, Speeds, step_flops
 from trainers.config import from_dict
 
 THREADED_STEP_FLOPS = 2e9

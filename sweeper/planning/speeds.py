@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sweeper.machine import Machine
+from sweeper.planning.machine import Machine
 from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, to_dict
 from trainers.metrics import evaluation_steps
 

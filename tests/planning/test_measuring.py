@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.machine import Machine
-from sweeper.measuring import measure
-from sweeper.throughput import Measurement, Speeds, shape_key
+from sweeper.planning.machine import Machine
+from sweeper.planning.measuring import measure
+from sweeper.planning.speeds import Measurement, Speeds, shape_key
 from tests.trainers.builders import tiny_config
 from trainers.data import prepare_embedded
 from trainers.scales import SCALES

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sweeper.machine import Machine
-from sweeper.sizing import micro_batch
-from sweeper.stacking import PlannedStack, finish_times, plan
-from sweeper.throughput import Speed, Speeds
+from sweeper.planning.machine import Machine
+from sweeper.planning.sizing import micro_batch
+from sweeper.planning.speeds import Speed, Speeds
+from sweeper.planning.stacking import PlannedStack, finish_times, plan
 from sweeper.trials import Expansion, PlannedTrial
 from trainers.config import TrainConfig, to_dict
 from trainers.memory import stack_memory
 
 HOUR_S = 3600.0
 Source = Literal["measured", "model", "both"]
-"""Where times come from: stacks that ran on this device, or what `sweeper.throughput` assumes."""
+"""Of times: stacks that ran on this device, or what `sweeper.planning.speeds` assumes."""
 
 
 @dataclass(frozen=True, kw_only=True)

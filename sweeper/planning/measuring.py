@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sweeper.machine import Machine
-from sweeper.sizing import stack_cap
-from sweeper.throughput import Measurement, Speeds, shape_key
+from sweeper.planning.machine import Machine
+from sweeper.planning.sizing import stack_cap
+from sweeper.planning.speeds import Measurement, Speeds, shape_key
 from trainers.config import TrainConfig
 from trainers.probe import probe
 
