@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from sweeper.adaptive.rounds import next_round
+from sweeper.adaptive.steps import Added, Legal, Settled
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.errors import Conflict, NotFound, SweeperError
 from sweeper.expand import expand_candidates, further, optimizers_of
@@ -20,8 +22,6 @@ from sweeper.search.rounds import known_candidates, next_candidates, searched, t
 from sweeper.spec import OptimizerSpec, SweepSpec
 from sweeper.storage.rounds import History, WaitingCurve
 from sweeper.storage.store import Store
-from sweeper.thinking.rounds import next_round
-from sweeper.thinking.steps import Added, Legal, Settled
 from sweeper.trials import Expansion
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The rounds of sweeps that think, in the dispatcher's loop: each is stored before the next one."""
+"""The rounds of adaptive sweeps, in the dispatcher's loop: each is stored before the next one."""
 
 import logging
 

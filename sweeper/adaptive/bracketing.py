@@ -2,10 +2,10 @@
 
 import math
 
+from sweeper.adaptive.grid import even_grid, place, value_at
+from sweeper.adaptive.steps import Legal, Round, Settled
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
-from sweeper.thinking.grid import even_grid, place, value_at
-from sweeper.thinking.steps import Legal, Round, Settled
 from sweeper.trials import Origin
 
 

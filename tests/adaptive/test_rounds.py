@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeper.adaptive.rounds import next_round
+from sweeper.adaptive.steps import Added, Round, Settled
 from sweeper.analysis.curves import Curve, stability_curves
 from sweeper.analysis.stability import stability
 from sweeper.spec import BracketSpec, RefinementSpec
-from sweeper.thinking.rounds import next_round
-from sweeper.thinking.steps import Added, Round, Settled
 from sweeper.trials import Origin
 from tests.analysis.frames import NAN, Loss, points
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from sweeper.adaptive.grid import even_grid, place, value_at
+from sweeper.adaptive.steps import Legal, Round, Settled
 from sweeper.analysis import axes
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
 from sweeper.rules.rounds import tolerance
 from sweeper.spec import RefinementSpec
-from sweeper.thinking.grid import even_grid, place, value_at
-from sweeper.thinking.steps import Legal, Round, Settled
 from sweeper.trials import Origin
 
 HALF_OCTAVE = math.log10(2) / 2

@@ -3,10 +3,10 @@
 import itertools
 from statistics import fmean
 
+from sweeper.adaptive.steps import Legal
 from sweeper.analysis import axes
 from sweeper.analysis.curves import Curve
 from sweeper.grids import significant
-from sweeper.thinking.steps import Legal
 
 SAME_SPACING = 0.05
 """Spacings of a grid that differ by no more than this share of their mean are one spacing."""

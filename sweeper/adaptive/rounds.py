@@ -7,12 +7,12 @@ ends and in which runs begin to diverge. A round depends on nothing but the poin
 so that one which was interrupted is found again as it was.
 """
 
+from sweeper.adaptive import refining
+from sweeper.adaptive.bracketing import bracket
+from sweeper.adaptive.steps import Added, Legal, Round, Settled
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import stability
 from sweeper.spec import BracketSpec, RefinementSpec
-from sweeper.thinking import refining
-from sweeper.thinking.bracketing import bracket
-from sweeper.thinking.steps import Added, Legal, Round, Settled
 
 
 def next_round(

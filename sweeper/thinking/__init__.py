@@ -1,1 +1,0 @@
-"""Sweeps that think: which values to add to a curve next and why, or why no more are needed."""
