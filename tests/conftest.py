@@ -10,8 +10,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sweeper.storage.store import Store, open_store, upgrade
+
+# The same examples in every run, none of which fails for being slow. `--hypothesis-profile=default`
+# tries others.
+settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def test_position(value: float, axis_scale: str, expected: float | None) -> None
     assert axes.position(value, axis_scale) == pytest.approx(expected)
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(max_examples=50)
 @given(st.floats(1e-15, 0.999), st.sampled_from(["log", "linear", "one_minus_log"]))
 def test_value_at_inverts_position(value: float, axis_scale: str) -> None:
     place = axes.position(value, axis_scale)

@@ -300,7 +300,7 @@ def test_a_value_not_finished_ends_what_is_known_to_train() -> None:
     assert "not stable at the best" in str(nothing.largest_stable.reason)
 
 
-@settings(deadline=None, derandomize=True, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 100), st.permutations(range(3)))
 def test_names_of_seeds_change_nothing(seed: int, order: list[int]) -> None:
     losses = bowl(seed=seed)
@@ -312,7 +312,7 @@ def test_names_of_seeds_change_nothing(seed: int, order: list[int]) -> None:
             assert getattr(after, name) == pytest.approx(getattr(before, name), abs=1e-9)
 
 
-@settings(deadline=None, derandomize=True, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 100), st.floats(-2, 2))
 def test_a_shift_of_all_losses_moves_losses_and_nothing_else(seed: int, shift: float) -> None:
     losses = bowl(seed=seed)
@@ -329,7 +329,7 @@ def test_a_shift_of_all_losses_moves_losses_and_nothing_else(seed: int, shift: f
     assert other.sensitivity.loss.high == pytest.approx(one.sensitivity.loss.high)
 
 
-@settings(deadline=None, derandomize=True, max_examples=10)
+@settings(max_examples=10)
 @given(st.randoms())
 def test_the_order_of_the_points_changes_nothing(random: Any) -> None:
     frame = points(bowl())

@@ -219,7 +219,7 @@ def test_tolerance_must_be_positive(tolerance: float) -> None:
 LOSSES = st.lists(st.floats(2.0, 8.0), min_size=5, max_size=5)
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(max_examples=50)
 @given(LOSSES, st.permutations(range(5)))
 def test_the_order_of_the_points_does_not_matter(losses: list[float], order: list[int]) -> None:
     frame = points(one_seed(GRID, losses))
@@ -227,7 +227,7 @@ def test_the_order_of_the_points_does_not_matter(losses: list[float], order: lis
     assert stability(one) == stability(other)
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(max_examples=50)
 @given(LOSSES, st.floats(-1.0, 5.0))
 def test_a_shift_of_all_losses_shifts_the_best_alone(losses: list[float], shift: float) -> None:
     rounded = [round(loss, 3) for loss in losses]
@@ -237,7 +237,7 @@ def test_a_shift_of_all_losses_shifts_the_best_alone(losses: list[float], shift:
     assert other.sensitivity == pytest.approx(one.sensitivity, abs=1e-9)
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(max_examples=50)
 @given(LOSSES, st.floats(0.01, 1.0))
 def test_a_higher_tolerance_never_narrows_the_basin(losses: list[float], tolerance: float) -> None:
     narrow = numbers(one_seed(GRID, losses), tolerance)
@@ -247,7 +247,7 @@ def test_a_higher_tolerance_never_narrows_the_basin(losses: list[float], toleran
     assert wide.basin_width >= narrow.basin_width - 1e-9
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(max_examples=50)
 @given(LOSSES)
 def test_the_optimum_lies_between_the_neighbours_and_not_above_the_best(
     losses: list[float],

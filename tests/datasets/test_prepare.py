@@ -35,7 +35,7 @@ def test_all_shards_decode_to_the_documents_in_order(kind: str, tmp_path: Path) 
 ANY_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\u2581\0"), max_size=50)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(ANY_TEXT, max_size=30), st.sampled_from(KINDS), st.integers(1, 200))
 def test_any_documents_come_back_whatever_the_shards(
     tmp_path_factory: pytest.TempPathFactory, documents: list[str], kind: str, size: int
