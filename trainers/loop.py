@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -80,8 +81,10 @@ class StackRun:
         )
 
         self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
+        # No method of this object: a cycle would hold its memory until the collector comes by.
+        construct = partial(_rule, config, self._hyperparameters, is_compiled=programs.compiled)
         self._optimizer = StackOptimizer(
-            self._rule, self._network.shapes, param_roles(config.model), self._flat
+            construct, self._network.shapes, param_roles(config.model), self._flat
         )
         at_once = micro_batch or automatic(config, len(configs), self._device)
         self._passes = Passes(self._network, min(at_once, config.batch_size))
@@ -196,11 +199,6 @@ class StackRun:
         self._records.restore({kind: tensors[f"records/{kind}"] for kind in kinds})
         self._pending = []
 
-    def _rule(self, members: slice) -> Optimizer:
-        values = {name: value[members] for name, value in self._hyperparameters.items()}
-        rule = build(self._config, values)
-        return fused(rule) if self._network.programs.compiled else rule
-
     def close(self) -> None:
         """Nothing: it holds memory alone."""
 
@@ -307,6 +305,14 @@ class StackRun:
         self._pending = []
         for step, values in enumerate(losses, first):
             self._records.add_training(step, values)
+
+
+def _rule(
+    config: TrainConfig, values: Mapping[str, Tensor], members: slice, *, is_compiled: bool
+) -> Optimizer:
+    """The optimizer of some members of a stack."""
+    rule = build(config, {name: value[members] for name, value in values.items()})
+    return fused(rule) if is_compiled else rule
 
 
 def batch_reader(batches: Batches, device: torch.device) -> Callable[[int], Batch]:
