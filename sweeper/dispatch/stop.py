@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 
 LOOK_S = 1.0
+TICK_S = 0.05
 GRACE_S = 30.0
 """From the first request on; by then running stacks have returned, or the process just ends."""
 
@@ -16,24 +17,28 @@ _log = logging.getLogger(__name__)
 
 
 class Stop:
-    """Whether, why and how urgently the dispatcher has to end. Any thread or signal may set it."""
+    """Whether, why and how urgently the dispatcher has to end. Any thread or signal may set it.
+
+    A plain flag: the handler of a signal that meets its own thread inside `threading.Event.wait`
+    would wait for ever for the lock that this thread holds.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_set = False
         self._deadline = float("inf")
         self.reason = ""
         self.is_fenced = False
 
     def is_set(self) -> bool:
         """Whether to end."""
-        return self._event.is_set()
+        return self._is_set
 
     def drain(self, reason: str) -> None:
         """Claim nothing more, have running stacks return, end."""
-        if not self._event.is_set():
+        if not self._is_set:
             self.reason = reason
             self._deadline = time.monotonic() + GRACE_S
-        self._event.set()
+        self._is_set = True
 
     def fenced(self) -> None:
         """Another dispatcher acts: end without writing anything."""
@@ -42,15 +47,18 @@ class Stop:
         self._deadline = 0.0
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long; true if there is no time left for anything."""
-        if self._event.wait(seconds):
+        """Wait so long, or for the request to end; true if there is no time left for anything."""
+        if self._is_set:
             time.sleep(min(seconds, 0.1))
+        end = time.monotonic() + seconds
+        while not self._is_set and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, TICK_S))
         return time.monotonic() >= self._deadline
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """First signal: drain. Second: end at once; the database knows what was running."""
         del frame
-        if self._event.is_set():
+        if self._is_set:
             os._exit(128 + number)
         self.drain(f"signal {signal.Signals(number).name}")
 
