@@ -60,6 +60,8 @@ class Capacity:
     """What the CPU or the GPUs are called; empty where they may be of several kinds."""
     per_stack: int = 1
     """How many of them a stack takes, all of one node."""
+    threads: int = 0
+    """CPUs of the largest node, for each of the devices that a stack takes there."""
 
     def machine(self, running: tuple[float, ...] = ()) -> Machine:
         """The planner's view of it, to which the devices of a stack are one."""
@@ -68,6 +70,7 @@ class Capacity:
             gpus=self.gpus // self.per_stack,
             gpu_memory_bytes=self.gpu_memory_bytes,
             device=self.device,
+            threads=self.threads,
             running=running,
         )
 
@@ -89,28 +92,33 @@ class LiveCapacity:
         """What there is."""
         if time.monotonic() - self._asked_at >= CAPACITY_AGE_S:
             nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-            cpus, gpus = usable(nodes, self._per_stack)
+            cpus, gpus, threads = usable(nodes, self._per_stack)
             if not (cpus or gpus or self._has_none):
                 _log.warning("no node has %d devices for a stack: all wait", self._per_stack)
             self._has_none = not (cpus or gpus)
             name, memory_bytes = _gpus() if gpus else (devices.cpu_name(), 0)
             device = devices.several(name, self._per_stack) if self._is_local else ""
-            self._capacity = Capacity(cpus, gpus, memory_bytes, device, self._per_stack)
+            self._capacity = Capacity(cpus, gpus, memory_bytes, device, self._per_stack, threads)
             self._asked_at = time.monotonic()
         return self._capacity
 
 
-def usable(nodes: Sequence[Mapping[str, Any]], per_stack: int) -> tuple[int, int]:
+def usable(nodes: Sequence[Mapping[str, Any]], per_stack: int) -> tuple[int, int, int]:
     """CPUs and GPUs of the nodes that have enough of them for a stack on so many devices.
 
-    Where there are GPUs, stacks wait for enough of them on a node, and do not turn to CPUs.
+    Where there are GPUs, stacks wait for enough of them on a node, and do not turn to CPUs. Last,
+    how many CPUs the largest node has for each device of a stack.
     """
     alive = [node["Resources"] for node in nodes if node["Alive"]]
+    kind = "GPU" if any(node.get("GPU") for node in alive) else "CPU"
+    able = [node for node in alive if int(node.get(kind, 0)) >= per_stack]
+    if not able:
+        return 0, 0, 0
     cpus, gpus = (
         sum(int(node.get(kind, 0)) // per_stack * per_stack for node in alive)
         for kind in ("CPU", "GPU")
     )
-    return (0, 0) if not gpus and any(node.get("GPU") for node in alive) else (cpus, gpus)
+    return cpus, gpus, max(int(node.get("CPU", 0)) for node in able) // per_stack
 
 
 class OwnCluster:

@@ -184,7 +184,9 @@ class StackSearcher(Searcher):
         size, config = len(claim.members), from_dict(claim.members[0].config)
         capacity, speed = supply.capacity(), self._speeds([claim.members[0].config]).of(config)
         devices = 1 if config.is_function else min(capacity.per_stack, config.batch_size)
-        cpus, gpus = claim.threads * devices, devices if capacity.gpus else 0
+        # A stack keeps its threads for the sake of its bits, also where no node has so many CPUs.
+        cpus = min(claim.threads, max(1, capacity.threads)) * devices
+        gpus = devices if capacity.gpus else 0
         running = Running(
             claim=claim,
             cpus=cpus,

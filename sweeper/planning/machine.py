@@ -12,6 +12,8 @@ class Machine:
     gpu_memory_bytes: int = 0
     device: str = ""
     """Name of its CPU or GPU; empty where that is not known, as in a cluster that was joined."""
+    threads: int = 0
+    """CPU threads that a stack can have at most, since all are of one node; 0 if that is no bound."""
     running: tuple[float, ...] = ()
     """Seconds that each running or claimed stack has left, by estimate."""
 

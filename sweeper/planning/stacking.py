@@ -185,7 +185,7 @@ def _finish_times(stacks: Iterable[_Group], loads: list[float]) -> list[float]:
 
 def _with_threads(stacks: list[_Group], machine: Machine) -> list[PlannedStack]:
     beside = len(stacks) + len(machine.running)
-    spare = max(1, machine.cpus // max(1, beside))
+    spare = min(max(1, machine.cpus // max(1, beside)), machine.threads or machine.cpus)
     return [
         PlannedStack(
             trial_ids=tuple(trial.id for trial in stack.trials),

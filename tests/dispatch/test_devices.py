@@ -35,16 +35,17 @@ def _node(cpus: int, gpus: int = 0, *, alive: bool = True) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("nodes", "devices", "expected"),
     [
-        ([_node(2), _node(3)], 1, (5, 0)),
-        ([_node(2), _node(3), _node(8, alive=False)], 2, (4, 0)),
-        ([_node(8, 4), _node(8, 3), _node(0)], 2, (16, 6)),
-        ([_node(8, 4), _node(8, 3)], 4, (16, 4)),
-        ([_node(8, 1), _node(8, 1)], 2, (0, 0)),
-        ([], 2, (0, 0)),
+        ([_node(2), _node(3)], 1, (5, 0, 3)),
+        ([_node(2), _node(3), _node(8, alive=False)], 2, (4, 0, 1)),
+        ([_node(8, 4), _node(6, 3), _node(0)], 2, (14, 6, 4)),
+        ([_node(6, 4), _node(8, 3)], 4, (12, 4, 1)),
+        ([_node(8, 1), _node(8, 1)], 2, (0, 0, 0)),
+        ([_node(1), _node(1)], 2, (0, 0, 0)),
+        ([], 2, (0, 0, 0)),
     ],
 )
 def test_only_nodes_with_enough_devices_count_and_gpus_are_waited_for(
-    nodes: list[dict[str, object]], devices: int, expected: tuple[int, int]
+    nodes: list[dict[str, object]], devices: int, expected: tuple[int, int, int]
 ) -> None:
     assert usable(nodes, devices) == expected
 

@@ -178,6 +178,20 @@ def test_interrupted_stacks_come_first_as_they_were(bench: Bench) -> None:
     assert builders.counts(bench.store, first.sweep_id) == {"pending": 3}
 
 
+def test_a_stack_with_more_threads_than_there_are_cpus_asks_for_no_more_than_there_are(
+    bench: Bench,
+) -> None:
+    builders.submit(bench.store)
+    free = [trial.id for trial in bench.store.queue.free_trials()]
+    claim = bench.store.queue.claim_new(bench.epoch, free, 4)
+    assert claim is not None
+    assert bench.store.queue.give_back(*builders.key(claim), "moved to a smaller machine")
+    there_is = replace(HERE, cpus=2, threads=2)
+    config = StackSearcher(replace(bench.supply, capacity=lambda: there_is)).suggest("one")
+    assert isinstance(config, dict)
+    assert (config["cpus"], work_from_json(config["spec"]).threads) == (2, 4)
+
+
 def test_stopping_finishes_at_once_and_before_any_claim(bench: Bench) -> None:
     builders.submit(bench.store)
     bench.stop.drain("test")

@@ -161,6 +161,11 @@ def test_spare_cores_become_threads_only_where_a_step_is_large() -> None:
     assert [s.threads for s in large] == [4, 4]
 
 
+def test_a_stack_has_no_more_threads_than_a_node_has_cpus() -> None:
+    (alone,) = plan(group("b", range(1), scale="10m"), Machine(cpus=16, threads=8))
+    assert alone.threads == 8
+
+
 def test_a_gpu_takes_one_large_stack_up_to_its_memory() -> None:
     machine = Machine(cpus=8, gpus=1, gpu_memory_bytes=80 * 2**30)
     stacks = plan(group("a", range(100)), machine)
