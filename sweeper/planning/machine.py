@@ -13,7 +13,7 @@ class Machine:
     device: str = ""
     """Name of its CPU or GPU; empty where that is not known, as in a cluster that was joined."""
     threads: int = 0
-    """CPU threads that a stack can have at most, since all are of one node; 0 if that is no bound."""
+    """CPU threads that a stack can have at most, which are of one node; 0: as many as there are."""
     running: tuple[float, ...] = ()
     """Seconds that each running or claimed stack has left, by estimate."""
 
