@@ -21,14 +21,15 @@ from sweeper.dispatch.bridge import Bridge
 from sweeper.dispatch.checkpoint_store import open_checkpoints
 from sweeper.dispatch.cluster import Capacity, LiveCapacity, OwnCluster, cluster
 from sweeper.dispatch.control import start_control
+from sweeper.dispatch.every import Every
 from sweeper.dispatch.leadership import acquire, start_beat
+from sweeper.dispatch.lost import return_lost
 from sweeper.dispatch.messages import timing_from_environment
 from sweeper.dispatch.overseer import Overseer
 from sweeper.dispatch.rounds import advance
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
 from sweeper.dispatch.stop import Stop, end_at_deadline, end_with_parent, install_signals
-from sweeper.dispatch.tidy import Tidy
 from sweeper.dispatch.trainable import train_stack
 from sweeper.dispatch.warm import WarmWorkers
 from sweeper.dispatch.watchdog import hung_dir
@@ -117,10 +118,14 @@ def _act(
     writer = Writer(store.queue, epoch, open_checkpoints(checkpoints), stop)
     name = f"sweeper-control-{epoch}"
     control = start_control(name)
-    tidy = Tidy(writer.tidy)
+    now_and_then = (
+        Every(writer.tidy),
+        Every(lambda: return_lost(store.queue, epoch, running, writer)),
+    )
 
     def between_claims() -> None:
-        tidy.look()
+        for every in now_and_then:
+            every.look()
         advance(store, epoch)
 
     supply = Supply(

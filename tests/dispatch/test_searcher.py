@@ -15,6 +15,7 @@ from ray.tune.search import Searcher
 from sweeper.dispatch.announcer import Announcer
 from sweeper.dispatch.cluster import Capacity
 from sweeper.dispatch.folders import Folder
+from sweeper.dispatch.lost import return_lost
 from sweeper.dispatch.messages import Progress, Report, Timing, work_from_json
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.searcher import StackSearcher, Supply
@@ -265,6 +266,21 @@ def test_a_failure_reaches_the_database_with_its_words(bench: Bench) -> None:
     record = bench.store.results.trial(builders.public_ids(bench.store, sweep.sweep_id)[0])
     assert (record.failure, record.attempts[0].log_tail) == ("user_error", "last words")
     assert record.attempts[0].tune_trial_id == "one"
+
+
+def test_a_stack_whose_claim_was_not_heard_of_goes_back(bench: Bench) -> None:
+    builders.submit(bench.store, builders.expansion(values=(0.5,)))
+    lost = builders.claim_all(bench.store, bench.epoch)  # As if the answer had been lost.
+    builders.submit(bench.store)
+    assert isinstance(bench.searcher.suggest("one"), dict)
+    return_lost(bench.store.queue, bench.epoch, bench.running, bench.writer)
+    (mine,) = bench.running.all()
+    known = {row.stack_id for row in bench.store.queue.control(bench.epoch)}
+    assert known == {mine.claim.stack_id}
+    again = bench.store.queue.claim_interrupted(bench.epoch)
+    assert again is not None
+    assert (again.stack_id, again.attempt) == (lost.stack_id, 2)
+    assert bench.store.results.integrity() == []
 
 
 def test_a_trial_that_cannot_be_planned_fails_and_the_rest_goes_on(bench: Bench) -> None:

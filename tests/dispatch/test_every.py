@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from sweeper.dispatch.cleaning import remove_unused
+from sweeper.dispatch.every import LOOK_S, Every
 from sweeper.dispatch.folders import Folder
-from sweeper.dispatch.tidy import TIDY_S, Tidy
 from sweeper.storage.records import Checkpoint
 from sweeper.storage.store import Store
 from tests.storage.builders import claim_all, expansion, key, submit, take_over
@@ -14,7 +14,7 @@ from tests.storage.builders import claim_all, expansion, key, submit, take_over
 def test_folders_of_deleted_sweeps_go_and_those_in_use_stay(store: Store, tmp_path: Path) -> None:
     now, folder = [0.0], tmp_path / "checkpoints"
     remove = partial(remove_unused, Folder(folder), store.queue)
-    tidy = Tidy(remove, clock=lambda: now[0])
+    tidy = Every(remove, clock=lambda: now[0])
     tidy.look()
     epoch = take_over(store)
     sweeps = []
@@ -30,6 +30,6 @@ def test_folders_of_deleted_sweeps_go_and_those_in_use_stay(store: Store, tmp_pa
     store.sweeps.delete(sweeps[0])
     tidy.look()
     assert gone.exists()
-    now[0] += TIDY_S
+    now[0] += LOOK_S
     tidy.look()
     assert list(folder.iterdir()) == [kept]
