@@ -49,6 +49,7 @@ class PreviewOut(Out):
 
     variants: int
     points: int
+    may_add: int = Field(description="points that bracketing and refinement may add at most")
     trials: TrialCounts
     flops: float = Field(description="floating-point operations of the new trials, estimated")
     tokens: int = Field(description="tokens read by the new trials")

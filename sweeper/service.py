@@ -112,7 +112,7 @@ class Service(Reading):
     def _weighed(self, spec: SweepSpec, expansion: Expansion) -> submission.Preview:
         whole = submission.in_full(spec, expansion, self.datasets())
         known = frozenset[str]() if spec.fresh else self._known(whole)
-        return submission.preview(whole, known, self.store.queue)
+        return submission.preview(spec, whole, known, self.store.queue)
 
     def _centred(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body with the best values of the search that it names, if it names one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeper.errors import InvalidRequest, NeedsConfirmation, Problem
-from sweeper.expand import expand, expand_candidates
+from sweeper.expand import expand, expand_candidates, optimizers_of
 from sweeper.planning.forecast import Forecast, forecast
 from sweeper.planning.machine import Machine
 from sweeper.planning.speeds import Speeds, shape_key
@@ -38,6 +38,8 @@ class Preview:
 
     variants: tuple[Variant, ...]
     points: int
+    may_add: int
+    """Points that its rounds may add at most: bracketing and refinement."""
     total: int
     new: int
     shared: int
@@ -73,7 +75,7 @@ def in_full(spec: SweepSpec, expansion: Expansion, data: Mapping[str, DataConfig
     return expand_candidates(spec, data[spec.data], imagined_candidates(spec))
 
 
-def preview(expansion: Expansion, known: Collection[str], queue: Queue) -> Preview:
+def preview(spec: SweepSpec, expansion: Expansion, known: Collection[str], queue: Queue) -> Preview:
     """What is to be stored, if the trials with the `known` fingerprints are there already."""
     new = [trial for trial in expansion.trials if trial.fingerprint not in known]
     ours = [trial.config for trial in new if not trial.config.is_function]
@@ -84,6 +86,7 @@ def preview(expansion: Expansion, known: Collection[str], queue: Queue) -> Previ
     return Preview(
         variants=expansion.variants,
         points=len(expansion.points),
+        may_add=_most_added(spec),
         total=len(expansion.trials),
         new=len(new),
         shared=len(expansion.trials) - len(new),
@@ -91,6 +94,12 @@ def preview(expansion: Expansion, known: Collection[str], queue: Queue) -> Previ
         flops=sum(training_flops(config) for config in ours),
         forecast=forecast(expansion, new, speeds, machine_known=machine is not None),
     )
+
+
+def _most_added(spec: SweepSpec) -> int:
+    budget = sum(rounds.budget for rounds in (spec.extend, spec.refine) if rounds is not None)
+    curves = sum(not optimizer.inert for optimizer in optimizers_of(spec))
+    return budget * curves * len(spec.seeds)
 
 
 def refuse_if_large(found: Preview, limit_hours: float) -> None:

@@ -59,6 +59,7 @@ def preview(service: ServiceDep, body: JsonBody) -> PreviewOut:
     return PreviewOut(
         variants=len(found.variants),
         points=found.points,
+        may_add=found.may_add,
         trials=TrialCounts.model_validate(found),
         flops=found.flops,
         tokens=found.tokens,

@@ -33,10 +33,11 @@ export async function preview({ spec, places }) {
   showErrors(ok ? [] : body.errors, places);
   if (!ok && !body.errors.length) byId("general-error").textContent = body.detail;
   const shown = ok
-    ? { variants: body.variants, points: body.points, new: body.trials.new, shared: body.trials.shared, tokens: body.tokens, flops: body.flops }
+    ? { variants: body.variants, points: body.points, added: body.may_add, new: body.trials.new, shared: body.trials.shared, tokens: body.tokens, flops: body.flops }
     : {};
-  for (const key of ["variants", "points", "new", "shared", "tokens", "flops"]) {
+  for (const key of ["variants", "points", "added", "new", "shared", "tokens", "flops"]) {
     byId(`p-${key}`).textContent = key in shown ? shortly(shown[key]) : "–";
   }
+  for (const part of document.querySelectorAll("[data-added]")) part.hidden = !shown.added;
   showForecast(ok ? body.forecast : null);
 }

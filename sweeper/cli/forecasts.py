@@ -25,7 +25,9 @@ def summary(found: Json) -> str:
         f"{trials['total']} trials: {trials['new']} new, {trials['shared']} there already; "
         f"{found['tokens']:,} tokens and {found['flops']:.3g} operations to train"
     )
-    return "; ".join([counted, *(_hours(found["forecast"]) if trials["new"] else ())])
+    hours = _hours(found["forecast"]) if trials["new"] else ()
+    rounds = f"its rounds may add {found['may_add']} more at most"
+    return "; ".join([counted, *hours, *[rounds] * bool(found["may_add"])])
 
 
 def _hours(forecast: Json) -> Iterator[str]:

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import Settings
+from sweeper.cli.forecasts import summary
 from sweeper.planning.machine import Machine
 from sweeper.planning.speeds import Measurement, shape_key
 from sweeper.storage.store import Store
@@ -30,6 +31,22 @@ def test_a_preview_has_stacks_hours_and_their_source(client: TestClient) -> None
     assert sum(kind["size"] * kind["count"] for kind in found["kinds"]) == 8
     assert all(kind["memory_bytes"] > 2**20 for kind in found["kinds"])
     assert 0 < found["wall_hours"] <= found["device_hours"]
+
+
+def test_a_preview_tells_how_many_points_rounds_may_add(client: TestClient) -> None:
+    assert client.post("/api/v1/sweeps/preview", json=SPEC).json()["may_add"] == 0
+    changes = {
+        "axis": {"parameter": "eps", "values": [1e-15, 1e-8]},
+        "optimizers": ["adamw", "soap", {"name": "lion", "inert": True}],
+        "seeds": [0, 1, 2],
+        "extend": {"budget": 4},
+        "refine": {"budget": 5},
+    }
+    found = client.post("/api/v1/sweeps/preview", json=SPEC | changes).json()
+    # Nothing is ever added to the curve that eps does not affect.
+    assert (found["points"], found["may_add"]) == (18, (4 + 5) * 2 * 3)
+    forecast = {key: found[key] for key in ("trials", "tokens", "flops", "forecast")}
+    assert summary({**forecast, "may_add": 54}).endswith("; its rounds may add 54 more at most")
 
 
 def test_a_preview_knows_the_machine_and_what_stacks_took(client: TestClient, store: Store) -> None:
