@@ -28,3 +28,11 @@ def run_sweeper(
         timeout=timeout_s,
         check=False,
     )
+
+
+def only_line(shown: "subprocess.CompletedProcess[str]") -> str:
+    """The one line on stderr of a command that printed nothing else."""
+    assert shown.stdout == ""
+    lines = shown.stderr.splitlines()
+    assert len(lines) == 1, shown.stderr
+    return lines[0]
