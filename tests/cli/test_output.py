@@ -1,11 +1,13 @@
 """What is printed: tables, counts, exit codes."""
 
+import sys
+
 import pytest
 
 from sweeper.cli import output
 from sweeper.cli.progress import counts, finished_share, stability_row
 from sweeper.client import Refused, Unreachable
-from sweeper.errors import InvalidRequest, NotFound, Problem, SchemaMismatch, SweeperError
+from sweeper.errors import Conflict, InvalidRequest, NotFound, Problem, SchemaMismatch, SweeperError
 
 
 @pytest.mark.parametrize(
@@ -13,6 +15,7 @@ from sweeper.errors import InvalidRequest, NotFound, Problem, SchemaMismatch, Sw
     [
         (NotFound(), 3),
         (Unreachable(), 5),
+        (Conflict(), 2),
         (SchemaMismatch(), 2),
         (InvalidRequest((Problem("/a", "b"),)), 2),
         (Refused({"status": 413, "detail": "too large"}), 2),
@@ -33,6 +36,27 @@ def _sweep(**points: int) -> dict[str, object]:
 def test_a_table_in_a_pipe_has_a_line_per_row(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table(("a", "b"), [("x" * 100, "y" * 100)])
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_narrow_terminal_breaks_a_table_between_words_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("95460425b4745aea", "momentum of two optimizers", "not distinguishable")]
+    output.print_table(("id", "name", "verdict"), rows)
+    printed = capsys.readouterr().out.split()
+    assert {word for row in rows for cell in row for word in cell.split()} <= set(printed)
+
+
+def test_a_mistake_in_every_row_is_told_of_the_first_few(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    problems = tuple(Problem(f"a.csv, line {i}", "is required") for i in range(2, 9))
+    assert output.report(InvalidRequest(problems)) == output.USAGE
+    said = capsys.readouterr().err
+    assert said.endswith("a.csv, line 6: is required; and 2 more\n")
+    assert said.count("is required") == 5
 
 
 def test_counts_leave_out_what_there_is_none_of() -> None:
