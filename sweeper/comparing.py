@@ -14,6 +14,7 @@ from sweeper.analysis.pairs import Entrant
 from sweeper.analysis.runs import larger_scale, run_of
 from sweeper.analysis.stability import Stability, stability
 from sweeper.analysis.verdict import MARGIN
+from sweeper.digits import written
 from sweeper.errors import InvalidRequest, Problem
 from sweeper.storage.records import SweepRecord
 from sweeper.storage.store import Store
@@ -71,7 +72,7 @@ def check_window(low: float | None, high: float | None) -> Window | None:
             (Problem(f"query/{missing}", "a window needs both `low` and `high`, or neither"),)
         )
     if not low < high:
-        message = f"`low < high` must hold, but got low={low:g}, high={high:g}"
+        message = f"`low < high` must hold, but got low={written(low)}, high={written(high)}"
         raise InvalidRequest((Problem("query/high", message),))
     return low, high
 
@@ -86,7 +87,7 @@ def _check(sweep_ids: Sequence[str], options: CompareOptions) -> None:
         message = f"from 1 to {MOST_SWEEPS} sweeps can be compared, but got {len(sweep_ids)}"
         problems.append(Problem("query/sweep", message))
     if not options.margin > 0:
-        message = f"margin > 0 must hold, but got margin={options.margin:g}"
+        message = f"margin > 0 must hold, but got margin={written(options.margin)}"
         problems.append(Problem("query/margin", message))
     if problems:
         raise InvalidRequest(tuple(problems))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast, get_args
 
+from sweeper.digits import written
 from sweeper.spec import Setting, Tie
 from trainers import optimizers, parameterisation
 from trainers.config import (
@@ -142,9 +143,9 @@ def setting_problem(name: str, value: Setting, optimizer: str) -> str | None:
 def number_problem(name: str, value: float, rule: Rule) -> str | None:
     """What is wrong with a number for a hyperparameter or an option, or None."""
     if (name in WHOLE_NUMBERS or isinstance(rule, Option)) and value != int(value):
-        return f"{name} must be a whole number, but got {name}={value:g}"
+        return f"{name} must be a whole number, but got {name}={written(value)}"
     if not rule.admits(value):
-        return f"`{rule.rule(name)}` must hold, but got {name}={value:g}"
+        return f"`{rule.rule(name)}` must hold, but got {name}={written(value)}"
     return None
 
 
@@ -168,7 +169,7 @@ def combination_problem(optimizer: str, own: Mapping[str, float | str]) -> str |
 
 
 def _written(value: float | str) -> str:
-    return f"{value:g}" if type(value) is float else json.dumps(value)
+    return written(value) if type(value) is float else json.dumps(value)
 
 
 def _tie_problem(name: str, value: Tie, optimizer: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sweeper.digits import written
 from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, to_dict
 
 
@@ -66,9 +67,8 @@ class Variant:
 
 
 def second_label(label: str, parameter: str, value: float) -> str:
-    """The label of a variant at one value of the second axis; with all digits if it has many."""
-    short = f"{value:g}"
-    return f"{label}, {parameter}={short if float(short) == value else repr(value)}"
+    """The label of a variant at one value of the second axis."""
+    return f"{label}, {parameter}={written(value)}"
 
 
 def label_without(label: str, parameter: str, value: float) -> str:

@@ -1,5 +1,6 @@
 """What each optimizer of a sweep has in it: its settings, its label, its values. Pure."""
 
+from sweeper.digits import written
 from sweeper.grids import axis_values, with_own_grid
 from sweeper.settings import known_settings
 from sweeper.spec import AxisSpec, OptimizerSpec, Setting, SweepSpec, Tie
@@ -61,4 +62,4 @@ def centre(spec: SweepSpec, optimizer: OptimizerSpec, parameter: str) -> float |
 def _text(value: float | str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else f"{value:g}"
+    return value if isinstance(value, str) else written(value)

@@ -10,7 +10,7 @@ from sweeper.expand import expand
 from sweeper.grids import axis_values, significant
 from sweeper.spec import AxisSpec, parse
 from sweeper.trials import Expansion, fingerprint
-from tests.test_rules import DATA, LR, body
+from tests.test_rules import DATA, LR, body, problems
 from trainers.config import TrainConfig
 
 
@@ -274,3 +274,11 @@ def test_an_optimizer_of_torch_is_swept_over_what_its_class_takes() -> None:
     assert [dict(c.options) for c in found] == [{"amsgrad": True}] * 2
     assert {c.optimizer_version.split()[0] for c in found} == {"torch"}
     assert {c.decay_convention for c in found} == {"own"}
+
+
+def test_labels_and_messages_show_the_number_that_is_meant() -> None:
+    near_one = [{"name": "adamw", "beta2": 1 - 1e-7}, {"name": "adamw", "beta2": 1 - 2e-7}]
+    labels = [variant.label for variant in expanded(optimizers=near_one).variants]
+    assert labels == ["adamw, beta2=0.9999999", "adamw, beta2=0.9999998"]
+    found = problems(base={"steps": 1e9 + 1})
+    assert found["/base/steps"].startswith("`1 <= steps <= 1e+09` must hold, but got steps=1000000")

@@ -6,6 +6,7 @@ from sweeper.adaptive.grid import even_grid, place, value_at
 from sweeper.adaptive.steps import Legal, Round, Settled
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
+from sweeper.digits import written
 from sweeper.trials import Origin
 
 
@@ -15,7 +16,7 @@ def bracket(curve: Curve, numbers: Stability, left: int, legal: Legal) -> Round 
     assert best is not None
     if numbers.edge is None:
         return Settled(_bracketed(curve, best))
-    where = f"the best value {best:g} is at the {numbers.edge} edge"
+    where = f"the best value {written(best)} is at the {numbers.edge} edge"
     if left <= 0:
         return Settled(f"{where}, and the budget of bracketing is spent")
     value = _beyond(curve, numbers.edge == "high", legal)
@@ -28,8 +29,9 @@ def _bracketed(curve: Curve, best: float) -> str:
     i = curve.values.index(best)
     low, high = curve.values[i - 1], curve.values[i + 1]
     diverging = [v for v, j in ((low, i - 1), (high, i + 1)) if curve.diverged[j]]
-    beside = f", diverging at {' and '.join(f'{v:g}' for v in diverging)}" if diverging else ""
-    return f"the best value {best:g} is bracketed by {low:g} and {high:g}{beside}"
+    beside = f", diverging at {' and '.join(map(written, diverging))}" if diverging else ""
+    ends = f"{written(low)} and {written(high)}"
+    return f"the best value {written(best)} is bracketed by {ends}{beside}"
 
 
 def _beyond(curve: Curve, upwards: bool, legal: Legal) -> float | None:

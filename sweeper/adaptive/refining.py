@@ -9,6 +9,7 @@ from sweeper.adaptive.steps import Legal, Round, Settled
 from sweeper.analysis import axes
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
+from sweeper.digits import written
 from sweeper.rules.rounds import tolerance
 from sweeper.spec import RefinementSpec
 from sweeper.trials import Origin
@@ -108,10 +109,11 @@ def _stable_edge(curve: Curve, best: int) -> tuple[float, float] | None:
 def _known(curve: Curve, numbers: Stability, precision: float, *, all_of_it: bool) -> str:
     if not all_of_it:
         return f"no further value of {curve.parameter} is left to try between those that are there"
+    assert numbers.best_value is not None
     unit = axes.unit(curve.parameter, curve.axis_scale)
     return (
-        f"the curve is known around the best value {numbers.best_value:g}, "
-        f"and the edges that lie within it to {precision:g} {unit}"
+        f"the curve is known around the best value {written(numbers.best_value)}, "
+        f"and the edges that lie within it to {written(precision)} {unit}"
     )
 
 

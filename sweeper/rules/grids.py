@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from sweeper.digits import written
 from sweeper.errors import Problem
 from sweeper.rules.taken import Taken, axes
 from sweeper.shape import pointer
@@ -28,9 +29,9 @@ def _bad_ends(taken: Taken) -> Iterator[Problem]:
     assert high is not None
     for key, value in (("low", low), ("high", high)):
         if message := _end_problem(taken, key, value):
-            yield Problem(pointer(*taken.place(key)), f"{message}, but got {key}={value:g}")
+            yield Problem(pointer(*taken.place(key)), f"{message}, but got {key}={written(value)}")
     if low >= high:
-        message = f"`low < high` must hold, but got {low:g}, {high:g}"
+        message = f"`low < high` must hold, but got {written(low)}, {written(high)}"
         yield Problem(pointer(*taken.place("high")), message)
 
 
@@ -50,9 +51,11 @@ def _bad_half_decades(taken: Taken) -> Iterator[Problem]:
     if taken.scale == "linear":
         message = "is for log and one_minus_log axes, but this one is linear; give `points`"
         yield Problem(pointer(*taken.place("half_decades")), message)
-    elif not any(taken.values):
-        message = f"no half-decade lies from {taken.axis.low:g} to {taken.axis.high:g}"
-        yield Problem(pointer(*taken.place("high")), message)
+    elif not taken.spaced:
+        assert taken.axis.low is not None
+        assert taken.axis.high is not None
+        ends = f"{written(taken.axis.low)} to {written(taken.axis.high)}"
+        yield Problem(pointer(*taken.place("high")), f"no half-decade lies from {ends}")
 
 
 def _without_centre(taken: Taken) -> Iterator[Problem]:
@@ -65,7 +68,7 @@ def _without_centre(taken: Taken) -> Iterator[Problem]:
         yield Problem(pointer(*taken.place("multiples")), _no_centre(taken))
     for j, factor in enumerate(multiples):
         if factor <= 0 and taken.scale != "linear":
-            message = f"a multiple must be > 0 on a {taken.scale} axis, but got {factor:g}"
+            message = f"a multiple must be > 0 on a {taken.scale} axis, but got {written(factor)}"
             yield Problem(pointer(*taken.place("multiples"), j), message)
 
 
@@ -75,7 +78,7 @@ def _may_be_multiplied(taken: Taken, centre: float) -> bool:
 
 def _no_centre(taken: Taken) -> str:
     name = taken.axis.parameter
-    has = "none" if taken.centre is None else f"{taken.centre:g}"
+    has = "none" if taken.centre is None else written(taken.centre)
     return (
         f"{taken.optimizer} needs a centre of {name} to take multiples of, but has {has}; "
         f"set {name} in `base` or in the optimizer, or give `values`"

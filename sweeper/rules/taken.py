@@ -35,6 +35,11 @@ class Taken:
         """What the optimizer is to be swept over."""
         return axis_values(self.axis, self.centre)
 
+    @property
+    def spaced(self) -> tuple[float, ...]:
+        """Those of a range, without a zero that was added to it."""
+        return tuple(value for value in self.values if value or not self.axis.zero)
+
     def place(self, part: str) -> Path:
         """Where the part stands."""
         return (*(self.own_root if part in self.own else self.root), part)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from sweeper.digits import written
 from sweeper.errors import Problem
 from sweeper.grids import axis_scale, multiple
 from sweeper.rules.problems import Path, repeated
@@ -65,8 +66,7 @@ def _placed(taken: Taken) -> Iterator[tuple[float, Path]]:
         for j, value in enumerate(taken.axis.values):
             yield value, (*_list(taken), j)
     else:
-        unplaced = [value for value in taken.values if value or not taken.axis.zero]
-        yield from ((value, taken.whole) for value in unplaced)
+        yield from ((value, taken.whole) for value in taken.spaced)
 
 
 def _list(taken: Taken) -> Path:
@@ -80,12 +80,12 @@ def _list(taken: Taken) -> Path:
 def _scale_problem(taken: Taken, value: float) -> str | None:
     name = taken.axis.parameter
     if not math.isfinite(value):
-        return f"a finite number is needed, but got {name}={value:g}"
+        return f"a finite number is needed, but got {name}={written(value)}"
     if taken.scale == "log" and value <= 0 and not (value == 0 and taken.axis.zero):
         hint = "; `zero: true` adds 0 to a log axis" if value == 0 else ""
-        return f"`{name} > 0` must hold on a log axis, but got {name}={value:g}{hint}"
+        return f"`{name} > 0` must hold on a log axis, but got {name}={written(value)}{hint}"
     if taken.scale == "one_minus_log" and value >= 1:
-        return f"`{name} < 1` must hold on a one_minus_log axis, but got {name}={value:g}"
+        return f"`{name} < 1` must hold on a one_minus_log axis, but got {name}={written(value)}"
     return None
 
 

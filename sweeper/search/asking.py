@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeper.analysis.axes import position, value_at
+from sweeper.digits import written
 from sweeper.grids import significant
 from sweeper.spec import AxisScale, SamplerName
 
@@ -47,7 +48,7 @@ class Candidate:
     @property
     def text(self) -> str:
         """Its values, in words."""
-        return ", ".join(f"{name} {value:g}" for name, value in self.values.items())
+        return ", ".join(f"{name} {written(value)}" for name, value in self.values.items())
 
 
 def ask(

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from sweeper.digits import written
 from sweeper.errors import Conflict
 from sweeper.storage.demand import refresh_demand
 from sweeper.storage.events import Draft, write_events
@@ -159,7 +160,7 @@ def _told(added: Added) -> str:
 
 
 def _listed(numbers: Sequence[float]) -> str:
-    shown = ", ".join(f"{number:g}" for number in numbers[:8])
+    shown = ", ".join(written(number) for number in numbers[:8])
     return shown if len(numbers) <= 8 else f"{shown} and {len(numbers) - 8} more"
 
 

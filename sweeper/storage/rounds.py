@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select, text, update
 
+from sweeper.digits import written
 from sweeper.storage.demand import LIVE
 from sweeper.storage.engine import Database
 from sweeper.storage.events import Draft, write_events
@@ -143,7 +144,7 @@ def _add(
 def _round_event(key: int, curve: WaitingCurve, number: int, added: Added, reason: str) -> Draft:
     origin = added.points[0].origin
     values = sorted({p.value for p in added.points})
-    listed = ", ".join(f"{value:g}" for value in values)
+    listed = ", ".join(written(value) for value in values)
     verb = "is" if len(values) == 1 else "are"
     return Draft(
         sweeps=[key],
