@@ -47,12 +47,11 @@ class _Planned:
     values: tuple[float, ...]
 
 
-def expand(spec: SweepSpec, data: Mapping[str, DataConfig], salt: str = "") -> Expansion:
+def expand(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Expansion:
     """All points of the sweep and the trials they need, each trial once.
 
     Order: scales, architectures, optimizers as listed, ascending values of the second axis, then of
-    the first, then seeds. Raises `InvalidRequest` where the sweep breaks a rule. A `salt` keeps the
-    trials from being shared.
+    the first, then seeds. Raises `InvalidRequest` where the sweep breaks a rule.
     """
     check(spec, data)
     planned = tuple(_planned(spec))
@@ -61,7 +60,7 @@ def expand(spec: SweepSpec, data: Mapping[str, DataConfig], salt: str = "") -> E
         for i, plan in enumerate(planned)
         for value, seed in product(plan.values, spec.seeds)
     ]
-    return _expansion(spec, planned, data[spec.data], wanted, salt=salt)
+    return _expansion(spec, planned, data[spec.data], wanted)
 
 
 def further(
@@ -83,7 +82,6 @@ def expand_candidates(
     spec: SweepSpec,
     data: DataConfig,
     candidates: Mapping[tuple[int, int], dict[str, float]],
-    salt: str = "",
 ) -> Expansion:
     """Points of a search that `check` has passed: its values, by variant and candidate number."""
     planned = tuple(_planned(spec))
@@ -94,7 +92,6 @@ def expand_candidates(
             data,
             [(position, float(number), seed) for seed in spec.seeds],
             Origin.SEARCH,
-            salt,
         )
         for (position, number), values in candidates.items()
     ]
@@ -117,14 +114,13 @@ def _expansion(
     data: DataConfig,
     wanted: Iterable[tuple[int, float, int]],
     origin: Origin = Origin.GRID,
-    salt: str = "",
 ) -> Expansion:
     points: list[PlannedPoint] = []
     trials: dict[str, PlannedTrial] = {}
     passed = set[Any]()
     for i, value, seed in wanted:
         config = _config(spec, planned[i], value, seed, data)
-        identity = fingerprint(config, salt)
+        identity = fingerprint(config)
         if identity not in trials:
             _check_together(spec, planned[i].optimizer, config, passed)
             _check_width(spec, planned[i].optimizer, config)

@@ -49,7 +49,7 @@ class Preview:
 
 
 def whole_expansion(
-    spec: SweepSpec, data: Mapping[str, DataConfig], datasets_dir: Path, salt: str = ""
+    spec: SweepSpec, data: Mapping[str, DataConfig], datasets_dir: Path
 ) -> Expansion:
     """The points and trials of a sweep whose data set is whole; raises `InvalidRequest`.
 
@@ -61,11 +61,11 @@ def whole_expansion(
         except DataError as error:
             raise InvalidRequest((Problem("/data", str(error)),)) from None
     if spec.search is None:
-        return expand(spec, data, salt)
+        return expand(spec, data)
     check(spec, data)
     if message := missing(spec.search.sampler):
         raise InvalidRequest((Problem("/search/sampler", message),))
-    return expand_candidates(spec, data[spec.data], first_candidates(spec), salt)
+    return expand_candidates(spec, data[spec.data], first_candidates(spec))
 
 
 def in_full(spec: SweepSpec, expansion: Expansion, data: Mapping[str, DataConfig]) -> Expansion:
