@@ -8,12 +8,12 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
 from typing import TYPE_CHECKING, Any
 
 from sweeper.adaptive.rounds import next_round
 from sweeper.adaptive.steps import Added, Legal, Settled
-from sweeper.analysis.curves import Curve, stability_curves
+from sweeper.analysis.curves import stability_curves
 from sweeper.errors import Conflict, NotFound, SweeperError
 from sweeper.expand import expand_candidates, further, optimizers_of
 from sweeper.extension import check_same_runs, curve_points, parsed_spec, same_run
@@ -90,7 +90,7 @@ def _step(
         return None, step.reason
     there = curve_points(points)[0]
     check_same_runs(spec, there)
-    seeds = _common_seeds(shape)
+    seeds = list(compress(shape.seed_numbers, shape.common_seeds))
     wanted = [(curve.position, value, seed) for value in step.values for seed in seeds]
     return further(spec, there.sample.data, wanted, step.origin), step.reason
 
@@ -106,16 +106,6 @@ def _search_step(spec: SweepSpec, points: "pd.DataFrame") -> tuple[Expansion | N
     following = next_candidates(spec, known)
     planned = expand_candidates(spec, data, following) if following else None
     return planned, told(known, spec.search.trials)
-
-
-def _common_seeds(curve: Curve) -> list[int]:
-    """The seeds that all values of the declared grid have."""
-    grid = [
-        {loss.seed for loss in losses}
-        for losses, declared in zip(curve.losses, curve.declared, strict=True)
-        if declared
-    ]
-    return sorted(set.intersection(*grid))
 
 
 def _legal(spec: SweepSpec, optimizer: OptimizerSpec) -> Legal:

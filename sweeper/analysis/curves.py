@@ -99,6 +99,15 @@ class Curve:
         return tuple(sorted({loss.seed for seeds in self.losses for loss in seeds}))
 
     @cached_property
+    def common_seeds(self) -> Mask:
+        """Which seeds (S) every declared value was asked with: on these, values are compared."""
+        declared = [
+            s for s, is_declared in zip(self.losses, self.declared, strict=True) if is_declared
+        ]
+        asked = [{loss.seed for loss in seeds} for seeds in declared or self.losses]
+        return np.array([all(seed in seeds for seeds in asked) for seed in self.seed_numbers])
+
+    @cached_property
     def stable(self) -> Mask:
         """Which values (V) are stable: all seeds finished, finite, none above the initial loss."""
         return np.array([is_stable(seeds) for seeds in self.losses])

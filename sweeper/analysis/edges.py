@@ -1,6 +1,6 @@
 """How far an optimizer trains at all: the last value before a seed diverges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeper.analysis.curves import Curve
@@ -33,25 +33,28 @@ def smallest_stable(curve: Curve, best: int) -> StableEdge:
 
 
 def _edge(curve: Curve, outward: Sequence[int]) -> StableEdge:
-    columns = sorted({loss.seed for i in outward for loss in curve.losses[i]})
-    calm = {i: {loss.seed: _calm(loss) for loss in curve.losses[i]} for i in outward}
-    steps = [_steps([calm[i].get(seed) for i in outward]) for seed in columns]
-    last = min(step for step, _ in steps)
+    asked = [{loss.seed: _calm(loss) for loss in curve.losses[i]} for i in outward]
+    seeds = list(zip(curve.seed_numbers, curve.common_seeds, strict=True))
+    ends = [(*_end(seed, asked), is_common) for seed, is_common in seeds]
+    last = min(end for end, _, _ in ends)
     if not last:
         return StableEdge(reason="a seed is not stable at the best value")
-    known = all(ended for _, ended in steps)
-    reason = None if known else "no value beyond the last one tried is known to be unstable"
-    beyond = curve.values[outward[max(step for step, _ in steps)]] if known else None
-    return StableEdge(value=curve.values[outward[last - 1]], beyond=beyond, reason=reason)
+    value = curve.values[outward[last - 1]]
+    # A seed that was added to some values only has an edge if it is seen to end there.
+    seen = [end for end, is_seen, _ in ends if is_seen]
+    if not seen or not all(is_seen for _, is_seen, is_common in ends if is_common):
+        reason = "no value beyond the last one tried is known to be unstable"
+        return StableEdge(value=value, reason=reason)
+    return StableEdge(value=value, beyond=curve.values[outward[max(seen)]])
 
 
 def _calm(loss: SeedLoss) -> bool | None:
     return None if loss.outcome is None else loss.outcome == "finite" and not loss.above_initial
 
 
-def _steps(outward: Sequence[bool | None]) -> tuple[int, bool]:
-    """How many values in a row are stable, and whether one is known not to be after them."""
-    for count, calm in enumerate(outward):
-        if calm is not True:
-            return count, calm is False
-    return len(outward), False
+def _end(seed: int, asked: Sequence[Mapping[int, bool | None]]) -> tuple[int, bool]:
+    """Before which value the seed is stable wherever it was asked, and if it is seen not to be."""
+    for i, calm in enumerate(asked):
+        if calm.get(seed, True) is not True:
+            return i, calm[seed] is False
+    return len(asked), False

@@ -177,15 +177,17 @@ def _values(rows: _Rows, reason: str | None) -> tuple[ValueExcess, ...]:
 
 
 def _heldout(curve: Curve) -> tuple[Estimate, tuple[float, ...]]:
-    found = held_out(curve.table)
+    found = held_out(curve.table, curve.common_seeds)
     if found is None:
-        one = curve.table.shape[1] < 2
-        what = "one seed: none is left to choose" if one else "no value has all seeds to choose"
+        few = curve.common_seeds.sum() < 2
+        what = "one seed: none is left to choose" if few else "no value has all seeds to choose"
         return Estimate(reason=f"{what} the value on"), ()
-    losses = [float(loss) for loss in found.losses]
+    known = np.isfinite(found.losses)
+    losses = [float(loss) for loss in found.losses[known]]
     low, high = student.t_interval(losses, CONFIDENCE)
     mean = math.fsum(losses) / len(losses)
-    return Estimate(value=mean, low=low, high=high), tuple(curve.values[i] for i in found.chosen)
+    chosen = tuple(curve.values[i] for i in found.chosen[known])
+    return Estimate(value=mean, low=low, high=high), chosen
 
 
 def _lacking(stability: Stability) -> str | None:

@@ -7,29 +7,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sweeper.analysis.pooling import Array, Places
+from sweeper.analysis.pooling import Array, Mask, Places
 
 
 class HeldOut(NamedTuple):
-    """Of each seed (S): its loss at the value that is best on the other seeds, and that value."""
+    """Of each seed (S): its loss at the value that is best on the other seeds, and that value.
+
+    NaN for a seed that the value does not have.
+    """
 
     losses: Array
     chosen: Places
 
 
-def held_out(losses: Array, judged: Array | None = None) -> HeldOut | None:
+def held_out(losses: Array, common: Mask) -> HeldOut | None:
     """Leave one seed out: the lowest mean of the others picks the value, the seed judges it.
 
-    `losses` (V, S) are counted losses; values without one of every seed are not candidates. What
-    the seed says of a value is taken from `judged` (V, S), the losses themselves if not given. None
-    for fewer than two seeds, or without a candidate.
+    `losses` (V, S) are counted losses. Values are compared on the `common` seeds (S) alone, and
+    those without a loss of each of them are not candidates: a seed that was added to some values
+    only would choose among these. None for fewer than two common seeds, or without a candidate.
     """
-    whole = np.isfinite(losses).all(axis=1)
-    seeds = losses.shape[1]
-    if seeds < 2 or not whole.any():
+    candidates = np.flatnonzero(np.isfinite(losses[:, common]).all(axis=1))
+    if common.sum() < 2 or not candidates.size:
         return None
-    candidates = np.flatnonzero(whole)
-    others = losses[candidates].sum(axis=1, keepdims=True) - losses[candidates]
+    counted = np.where(common, losses[candidates], 0)
+    others = counted.sum(axis=1, keepdims=True) - counted
     chosen = candidates[np.argmin(others, axis=0)]
-    verdict = losses if judged is None else judged
-    return HeldOut(verdict[chosen, np.arange(seeds)], chosen)
+    return HeldOut(losses[chosen, np.arange(losses.shape[1])], chosen)

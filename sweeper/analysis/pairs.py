@@ -1,7 +1,8 @@
 """Verdicts on every pair of variants of one scale."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,6 @@ from sweeper.analysis import windows
 from sweeper.analysis.budgets import Run
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.heldout import held_out
-from sweeper.analysis.pooling import Array
 from sweeper.analysis.stability import Stability
 from sweeper.analysis.verdict import PairedTest, Verdict, paired_test, verdicts
 
@@ -89,23 +89,24 @@ def _criteria(
 
 def _seed_losses(curve: Curve) -> dict[int, float]:
     """By seed, the loss at the value that is best on the other seeds."""
-    return _by_seed(curve, held_out(curve.table))
+    found = held_out(curve.table, curve.common_seeds)
+    return {} if found is None else _by_seed(curve, found.losses)
 
 
 def _window_losses(curve: Curve, width: float | None) -> dict[int, float]:
     """By seed, its mean over the window around the declared value that is best on the others."""
-    if width is None or not any(curve.declared):
+    grid = np.where(windows.declared(curve)[:, None], curve.table, np.nan)
+    found = held_out(grid, curve.common_seeds)
+    if width is None or found is None:
         return {}
-    table, grid = curve.table, windows.declared(curve)
-    inside = np.array([windows.centred(curve, i, width) for i in range(len(grid))])
-    with np.errstate(invalid="ignore"):
-        sums = np.where(inside[:, :, None], table[None], 0).sum(axis=1)
-        means = sums / inside.sum(axis=1)[:, None]
-    return _by_seed(curve, held_out(np.where(grid[:, None], table, np.nan), means))
+    inside = [windows.centred(curve, int(i), width) for i in found.chosen]
+    # A best value without a place on the axis, as 0 on a log one, has an empty window.
+    return _by_seed(
+        curve,
+        [grid[own, s].mean() if own.any() else math.nan for s, own in enumerate(inside)],
+    )
 
 
-def _by_seed(curve: Curve, found: tuple[Array, object] | None) -> dict[int, float]:
-    if found is None:
-        return {}
-    losses = zip(curve.seed_numbers, found[0], strict=True)
-    return {seed: float(loss) for seed, loss in losses if np.isfinite(loss)}
+def _by_seed(curve: Curve, losses: Iterable[float]) -> dict[int, float]:
+    known = zip(curve.seed_numbers, losses, strict=True)
+    return {seed: float(loss) for seed, loss in known if np.isfinite(loss)}

@@ -137,6 +137,20 @@ def test_held_out_values_are_chosen_without_their_seed() -> None:
     assert result.best_loss.value == pytest.approx(8 / 3)
 
 
+def test_seeds_that_some_values_lack_choose_no_value() -> None:
+    """Eleven equal values; the one that looks best gets seeds to judge it, and they do."""
+    random = np.random.default_rng(1)
+    kept = []
+    for _ in range(60):
+        seeds: Losses = {float(v): list(3 + 0.1 * random.normal(size=3)) for v in range(1, 12)}
+        best = min(seeds, key=lambda value: np.mean(seeds[value]))  # type: ignore[arg-type]
+        seeds[best] += list(3 + 0.1 * random.normal(size=3))
+        result = found(seeds, resamples=2, axis_scale="linear")
+        kept.append(result.heldout_loss.value)
+        assert result.heldout_values[3:] == (best,) * 3
+    assert np.mean(kept) == pytest.approx(3.0, abs=0.02)  # type: ignore[arg-type]
+
+
 def test_of_equal_values_the_middle_one_is_best_everywhere() -> None:
     """Also in the resamples: the interval of the best value has to hold it."""
     equal = curve_of(
@@ -275,7 +289,7 @@ def test_an_excess_is_over_the_seeds_that_both_values_have() -> None:
     assert fewer.value == pytest.approx(0.41)
     assert fewer.low is not None
     assert fewer.high is not None
-    assert fewer.low < fewer.value < fewer.high
+    assert fewer.low < 0.41 < fewer.high
 
 
 def test_edges_of_what_trains() -> None:
@@ -291,6 +305,26 @@ def test_edges_of_what_trains() -> None:
     assert (largest.value, largest.beyond, largest.reason) == (1e-2, 1.0, None)
     assert (smallest.value, smallest.beyond) == (1e-3, None)
     assert "known to be unstable" in str(smallest.reason)
+
+
+def test_an_edge_is_where_the_seeds_of_the_grid_have_it() -> None:
+    """A seed that only the best value has says nothing of the others; one that diverges does."""
+    losses: Losses = {1e-3: [3.0, 3.0, 3.1], 1e-2: [3.2, 3.2], 1e-1: [3.5, NAN], 1.0: [NAN, NAN]}
+    result = found(losses).largest_stable
+    assert (result.value, result.beyond, result.reason) == (1e-2, 1.0, None)
+    losses[1e-2] = [3.2, 3.2, NAN]
+    result = found(losses).largest_stable
+    assert (result.value, result.beyond, result.reason) == (1e-3, 1.0, None)
+
+
+def test_values_without_a_common_seed_have_numbers_all_the_same() -> None:
+    frame = points({1e-3: [3.1, 3.2], 1e-2: [3.0, 3.1], 1e-1: [3.3, 3.4]})
+    frame["seed"] = range(len(frame))
+    (curve,) = stability_curves(frame)
+    result = estimates(curve, stability(curve), resamples=20)
+    assert result.best_value.value == 1e-2
+    assert result.heldout_loss.reason is not None
+    assert result.largest_stable.value == 1e-1
 
 
 def test_a_value_not_finished_ends_what_is_known_to_train() -> None:
