@@ -10,7 +10,7 @@ from sweeper.analysis.estimates import Estimates
 from sweeper.analysis.estimating import estimates
 from sweeper.analysis.pairs import ComparedPair, Entrant, compared_pairs
 from sweeper.analysis.profiles import Profile, profiles
-from sweeper.analysis.scaling import PowerLaw, power_law, speed_up
+from sweeper.analysis.scaling import power_law, speed_up
 from sweeper.analysis.stability import Stability
 from sweeper.analysis.transfer import Sized, Transfer, transfer
 from sweeper.analysis.verdict import MARGIN
@@ -146,24 +146,28 @@ def _token_speed_up(
 ) -> tuple[float | None, str | None]:
     """Against the baseline's optimizer, if that was trained for three lengths at this scale."""
     own = [e for e in group if e.curve.optimizer == group[0].curve.optimizer]
-    law = _law_of_tokens(own, costs)
+    lowest = _lowest_by_tokens(own, costs)
+    law = power_law(list(lowest), list(lowest.values()))
     tokens, loss = costs[entrant.name].tokens, entrant.stability.best_loss
+    baseline = group[0].curve.optimizer
+    if len(lowest) < 3:
+        return None, f"{baseline} was not trained for three lengths at this scale"
     if law is None:
-        return None, f"{group[0].curve.optimizer} was not trained for three lengths at this scale"
+        return None, f"the losses of {baseline} do not fall with its tokens as a power law"
     if tokens is None or loss is None:
         return None, "the variant has no best loss"
     gain = speed_up(law, tokens, loss)
     return gain, None if gain is not None else "the baseline never reaches this loss"
 
 
-def _law_of_tokens(own: Sequence[Entrant], costs: Mapping[str, Spent]) -> PowerLaw | None:
-    """Through the lowest loss at each number of tokens."""
+def _lowest_by_tokens(own: Sequence[Entrant], costs: Mapping[str, Spent]) -> dict[float, float]:
+    """The lowest loss at each number of tokens."""
     lowest: dict[float, float] = {}
     for entrant in own:
         tokens, loss = costs[entrant.name].tokens, entrant.stability.best_loss
         if tokens is not None and loss is not None:
             lowest[tokens] = min(loss, lowest.get(tokens, math.inf))
-    return power_law(list(lowest), list(lowest.values()))
+    return lowest
 
 
 def _profiles(

@@ -117,6 +117,10 @@ def transfer(curves: Sequence[Sized], larger: tuple[str, int] | None = None) -> 
     optima = tuple(_optimum(sized) for sized in ordered)
     scale = ordered[0].curve.axis_scale
     line = _line(optima, scale)
+    laws = {
+        "size": _law([(o.parameters, o.loss) for o in optima]),
+        "tokens": _law([(o.tokens, o.loss) for o in optima]),
+    }
     return Transfer(
         label=ordered[0].curve.label,
         architecture=ordered[0].curve.architecture,
@@ -125,9 +129,10 @@ def transfer(curves: Sequence[Sized], larger: tuple[str, int] | None = None) -> 
         at_one=None if line is None else line.at(0.0),
         prediction=None if line is None or larger is None else _prediction(line, scale, *larger),
         paid=tuple(_paid(ordered)),
-        loss_by_size=_law([(o.parameters, o.loss) for o in optima]),
-        loss_by_tokens=_law([(o.tokens, o.loss) for o in optima]),
-        loss_reason=_too_few(sum(o.loss is not None for o in optima), "scales with a best loss"),
+        loss_by_size=laws["size"],
+        loss_by_tokens=laws["tokens"],
+        loss_reason=_too_few(sum(o.loss is not None for o in optima), "scales with a best loss")
+        or _lawless([name for name, law in laws.items() if law is None]),
     )
 
 
@@ -188,6 +193,13 @@ def _exponent(line: _Line | None, optima: Sequence[ScaleOptimum]) -> Estimate:
 
 def _too_few(count: int, what: str) -> str | None:
     return None if count >= LEAST_SCALES else f"{count} {what}: a fit needs {LEAST_SCALES}"
+
+
+def _lawless(names: Sequence[str]) -> str | None:
+    if not names:
+        return None
+    what = " and ".join(names)
+    return f"against {what}, losses do not fall as a power law, or fewer than three are known"
 
 
 def _prediction(line: _Line, axis_scale: str, scale: str, parameters: int) -> Prediction:

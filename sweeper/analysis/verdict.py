@@ -15,7 +15,7 @@ from sweeper.analysis import student
 from sweeper.analysis.pooling import CONFIDENCE, Array
 
 LEVEL = 1 - CONFIDENCE
-"""Probability of a false verdict among all pairs of a family."""
+"""Probability of any false difference among all pairs of a family, and of any false equivalence."""
 POWER = 0.8
 """Probability with which the number of seeds advised reaches a verdict."""
 MARGIN = 0.01
@@ -40,7 +40,7 @@ class PairedTest:
 
     `p_value` is that of the two-sided paired t-test, `p_equivalent` the larger one of the two
     one-sided tests against the margin (Schuirmann 1987). `effect` is the mean over the deviation of
-    the differences, corrected for few seeds (Hedges 1981).
+    the differences, corrected for few seeds (Hedges 1981); None for two, or without a deviation.
     """
 
     seeds: int
@@ -81,7 +81,7 @@ def paired_test(first: Array, second: Array, margin: float = MARGIN) -> PairedTe
         low=mean - reach,
         high=mean + reach,
         deviation=deviation,
-        effect=(1 - 3 / (4 * freedom - 1)) * mean / deviation if deviation > 0 else None,
+        effect=_effect(mean, deviation, freedom),
         p_value=2 * _tail(abs(mean), error, freedom) if mean else 1.0,
         p_equivalent=_tail(margin - abs(mean), error, freedom),
     )
@@ -102,7 +102,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdicts(tests: Sequence[PairedTest], margin: float = MARGIN) -> list[Verdict]:
-    """What each test of the family allows to say, with at most `LEVEL` for any false word.
+    """What each test of the family allows to say, with at most `LEVEL` for any false one of a kind.
 
     Equivalence goes first: a difference that is certainly within the margin is a small one, even if
     it is certainly not zero.
@@ -116,6 +116,13 @@ def verdicts(tests: Sequence[PairedTest], margin: float = MARGIN) -> list[Verdic
         else _verdict(test, next(different), next(equivalent), margin, len(known))
         for test in tests
     ]
+
+
+def _effect(mean: float, deviation: float, freedom: int) -> float | None:
+    """With one degree of freedom the quotient has no expectation, and the correction would be 0."""
+    if deviation == 0 or freedom < 2:
+        return None
+    return (1 - 3 / (4 * freedom - 1)) * mean / deviation
 
 
 def _tail(distance: float, error: float, freedom: int) -> float:

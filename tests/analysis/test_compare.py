@@ -161,6 +161,8 @@ def test_speed_up_in_tokens_against_a_baseline_of_three_lengths() -> None:
     assert gains["lion"].token_speed_up is None
     assert "never reaches" in str(gains["lion"].token_speed_up_reason)
     assert "no best loss" in str(gains["x"].token_speed_up_reason)
+    rising = [entrant("a", losses(-2, 3.0 + i), run(tokens=1.0 + i), name=str(i)) for i in range(3)]
+    assert "do not fall" in str(compared(*rising).variants[0].token_speed_up_reason)
 
 
 def test_transfer_over_scales() -> None:

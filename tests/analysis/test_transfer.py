@@ -145,6 +145,13 @@ def test_loss_against_size_and_tokens() -> None:
     assert found.loss_by_size.exponent == pytest.approx(math.log10(2), abs=1e-4)
 
 
+def test_losses_that_do_not_fall_with_the_size_follow_no_law_and_say_so() -> None:
+    flat = [sized({v: [3.0 + v, 3.1 + v] for v in (1e-3, 1e-2, 1e-1)}, scale) for scale in SIZES]
+    found = transfer(flat)
+    assert found.loss_by_size is None
+    assert str(found.loss_reason).startswith("against size and tokens, losses do not fall")
+
+
 def test_a_best_value_of_zero_has_no_place_to_fit() -> None:
     losses: dict[float, list[Loss]] = {0.0: [3.0, 3.0], 1e-3: [3.1, 3.1], 1e-2: [3.2, 3.2]}
     found = transfer([sized(losses, "s"), at_scale("m", -2)])

@@ -26,6 +26,12 @@ def test_the_paired_test_by_hand() -> None:
     assert test.p_equivalent == pytest.approx(1 - student.t_probability(against_margin, 2))
 
 
+def test_two_seeds_have_a_test_and_no_effect_size() -> None:
+    test = paired_test(np.array([3.0, 3.1]), np.array([4.0, 4.2]))
+    assert test.p_value is not None
+    assert test.effect is None
+
+
 def test_exchanging_the_two_turns_the_sign_and_nothing_else() -> None:
     first, second = np.array([3.0, 3.1, 3.3]), np.array([3.2, 3.1, 3.4])
     one, other = paired_test(first, second), paired_test(second, first)
