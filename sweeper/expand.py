@@ -14,6 +14,7 @@ from sweeper.settings import (
     hyperparameters,
     number_problem,
     own_settings,
+    rule_among,
     schedule_of,
     width_problem,
 )
@@ -201,7 +202,8 @@ def _check_tied(
     ranges = hyperparameters(optimizer.name)
     tied = [key for key, value in settings.items() if isinstance(value, Tie)]
     for key in (key for key in tied if key in config.hyperparameters):
-        message = number_problem(key, config.hyperparameters[key], ranges[key])
+        rule = rule_among(key, ranges[key], settings)
+        message = number_problem(key, config.hyperparameters[key], rule)
         if message:
             raise InvalidRequest((Problem(_place(spec, optimizer, key), message),))
 

@@ -20,6 +20,7 @@ from trainers.config import (
     QkNorm,
     ScheduleName,
     TrainConfig,
+    under_convention,
 )
 from trainers.functions import STAND_INS, TrainingFunction
 from trainers.scales import ARCHITECTURES, SCALES
@@ -126,8 +127,17 @@ def _has_own_decay(optimizer: str) -> bool:
     return isinstance(chosen, TrainingFunction) or chosen.own_decay
 
 
-def setting_problem(name: str, value: Setting, optimizer: str) -> str | None:
-    """What is wrong with a setting of a known name, or None."""
+def rule_among(name: str, rule: Rule, settings: Mapping[str, Setting]) -> Rule:
+    """The range of a number beside the other settings of its optimizer."""
+    if isinstance(rule, Option):
+        return rule
+    return under_convention(name, rule, settings.get("decay_convention"))
+
+
+def setting_problem(
+    name: str, value: Setting, optimizer: str, settings: Mapping[str, Setting]
+) -> str | None:
+    """What is wrong with a setting of a known name among others of its optimizer, or None."""
     rule = known_settings(optimizer)[name]
     if isinstance(value, Tie):
         return _tie_problem(name, value, optimizer)
@@ -137,7 +147,7 @@ def setting_problem(name: str, value: Setting, optimizer: str) -> str | None:
         return None if isinstance(value, bool) else f"must be true or false, but got {value!r}"
     if isinstance(value, str | bool):
         return f"a number is needed, but got {value!r}"
-    return number_problem(name, value, rule)
+    return number_problem(name, value, rule_among(name, rule, settings))
 
 
 def number_problem(name: str, value: float, rule: Rule) -> str | None:

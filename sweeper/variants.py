@@ -2,7 +2,7 @@
 
 from sweeper.digits import written
 from sweeper.grids import axis_values, with_own_grid
-from sweeper.settings import known_settings
+from sweeper.settings import known_settings, rule_among
 from sweeper.spec import AxisSpec, OptimizerSpec, Setting, SweepSpec, Tie
 
 
@@ -53,8 +53,10 @@ def centre(spec: SweepSpec, optimizer: OptimizerSpec, parameter: str) -> float |
     rule = known_settings(optimizer.name).get(parameter)
     if rule is None or isinstance(rule, tuple):
         return None
-    number = variant_settings(spec, optimizer).get(parameter, rule.default)
-    if isinstance(number, bool | str | Tie) or not rule.admits(number):
+    settings = variant_settings(spec, optimizer)
+    number = settings.get(parameter, rule.default)
+    within = rule_among(parameter, rule, settings)
+    if isinstance(number, bool | str | Tie) or not within.admits(number):
         return None
     return float(number)
 

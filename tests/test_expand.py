@@ -262,6 +262,20 @@ def test_the_convention_of_the_decay_makes_another_trial_only_where_there_is_dec
     assert len({t.stack_key for t in expansion.trials}) == 1
 
 
+def test_a_coupled_decay_may_be_large() -> None:
+    coupled = {"name": "lion", "decay_convention": "coupled"}
+    found = configs(
+        axis={"parameter": "weight_decay", "values": [0.3, 3.0]},
+        optimizers=["torch.AdamW", coupled],
+    )
+    assert [c.hyperparameters["weight_decay"] for c in found] == [0.3, 3.0] * 2
+    found = configs(
+        axis={"parameter": "momentum", "values": [0.5, 0.9]},
+        base={"steps": 10, "weight_decay": 2.0, "decay_convention": "coupled"},
+    )
+    assert {c.hyperparameters["weight_decay"] for c in found} == {2.0}
+
+
 def test_an_optimizer_of_torch_is_swept_over_what_its_class_takes() -> None:
     found = configs(
         axis={"parameter": "weight_decay", "values": [0.0, 0.1], "scale": "linear"},

@@ -268,6 +268,19 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "/base/weight_decay",
         "`0 <= weight_decay < 1` must hold, but got weight_decay=2",
     ),
+    (
+        {"axis": {"parameter": "weight_decay", "values": [0.5, 2]}},
+        "/axis/values/1",
+        "`0 <= weight_decay < 1` must hold, but got weight_decay=2 (adamw)",
+    ),
+    (
+        {
+            "base": {"weight_decay": 2},
+            "optimizers": [{"name": "lion", "decay_convention": "coupled"}, "adamw"],
+        },
+        "/base/weight_decay",
+        "`0 <= weight_decay < 1` must hold, but got weight_decay=2 (adamw)",
+    ),
     ({"base": {"steps": "many"}}, "/base/steps", "a number is needed, but got 'many'"),
     (
         {"base": {"step": 1}},

@@ -14,6 +14,7 @@ from trainers.config import (
     Option,
     ScheduleName,
     TrainConfig,
+    under_convention,
 )
 from trainers.data import EMBEDDED, dataset, prepare_embedded
 from trainers.devices import RankLost
@@ -251,8 +252,9 @@ def _members(
             f"it reads: {', '.join(read)}"
         )
     for name, value in ((name, value) for name, values in given.items() for value in values):
-        if not read[name].admits(value):
-            raise ValueError(f"`{read[name].rule(name)}` must hold, but got {name}={value:g}")
+        rule = under_convention(name, read[name], arguments.decay_convention)
+        if not rule.admits(value):
+            raise ValueError(f"`{rule.rule(name)}` must hold, but got {name}={value:g}")
     defaults = {name: [hyper.default] for name, hyper in read.items()}
     if "z_loss" in read.keys() - registered(arguments.optimizer).hyperparameters.keys():
         defaults["z_loss"] = [z_loss]

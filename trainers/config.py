@@ -8,7 +8,7 @@ may differ in is `hyperparameters`, `decay_convention` and `seed`.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 TRAINER_VERSION = 2
@@ -93,7 +93,7 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
         default=0.0,
         high=1.0,
         help="share of every weight removed per step at peak, independent of the learning rate; "
-        "times the learning rate if decay_convention is coupled",
+        "times the learning rate, and of any size, if decay_convention is coupled",
     ),
     "warmup_fraction": Hyperparameter(
         default=0.1, high=1.0, help="share of the steps spent warming up linearly"
@@ -112,6 +112,16 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     ),
 }
 """Hyperparameters of every optimizer; defaults of the study (arXiv 2407.07972)."""
+
+
+def under_convention(name: str, rule: Hyperparameter, convention: object) -> Hyperparameter:
+    """The range of a hyperparameter: a coupled decay is times the learning rate and may be large.
+
+    With the small learning rates of Lion it is 1 or more: 3 to 10 times AdamW's (arXiv 2302.06675).
+    """
+    coupled = name == "weight_decay" and convention == "coupled"
+    return replace(rule, high=float("inf")) if coupled else rule
+
 
 SCHEDULE_HYPERPARAMETERS: Mapping[ScheduleName, frozenset[str]] = {
     "warmup_cosine": frozenset({"warmup_fraction", "lr_floor"}),

@@ -31,8 +31,7 @@ def out_of_range(spec: SweepSpec) -> Iterator[Problem]:
             if key not in known:
                 yield _no_such_setting(optimizer.name, key, path)
                 continue
-            swept_already = _swept_problem(spec, key, [optimizer])
-            if message := swept_already or setting_problem(key, value, optimizer.name):
+            if message := _problem(spec, optimizer, key, value, [optimizer]):
                 yield Problem(pointer(*path), message)
 
 
@@ -43,11 +42,24 @@ def _base_problems(spec: SweepSpec, key: str, value: Setting) -> Iterator[Proble
         known = sorted(set().union(*(known_settings(o.name) for o in spec.optimizers)))
         yield Problem(place, f"unknown key {key!r}; known: {', '.join(known)}")
         return
-    swept_already = _swept_problem(spec, key, having)
-    for name in dict.fromkeys(optimizer.name for optimizer in having):
-        if message := swept_already or setting_problem(key, value, name):
-            yield Problem(place, f"{message} ({name})")
+    for optimizer in having:
+        if message := _problem(spec, optimizer, key, value, having):
+            yield Problem(place, f"{message} ({optimizer.name})")
             return
+
+
+def _problem(
+    spec: SweepSpec,
+    optimizer: OptimizerSpec,
+    key: str,
+    value: Setting,
+    having: Sequence[OptimizerSpec],
+) -> str | None:
+    """What is wrong with a setting of one of the optimizers that have it there."""
+    settings = variant_settings(spec, optimizer)
+    return _swept_problem(spec, key, having) or setting_problem(
+        key, value, optimizer.name, settings
+    )
 
 
 def _swept_problem(spec: SweepSpec, key: str, having: Sequence[OptimizerSpec]) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sweeper.grids import axis_scale, axis_values
 from sweeper.rules.problems import Path
-from sweeper.settings import Rule, axis_parameters, schedule_of
+from sweeper.settings import Rule, axis_parameters, rule_among, schedule_of
 from sweeper.spec import AxisScale, AxisSpec, OptimizerSpec, SweepSpec
 from sweeper.variants import centre, own_axis, variant_settings
 
@@ -87,5 +87,6 @@ def axes(spec: SweepSpec) -> Iterator[Taken]:
 
 
 def _rule(spec: SweepSpec, optimizer: OptimizerSpec, parameter: str) -> Rule | None:
-    schedule = schedule_of(optimizer.name, variant_settings(spec, optimizer))
-    return axis_parameters(optimizer.name, schedule).get(parameter)
+    settings = variant_settings(spec, optimizer)
+    rule = axis_parameters(optimizer.name, schedule_of(optimizer.name, settings)).get(parameter)
+    return None if rule is None else rule_among(parameter, rule, settings)

@@ -182,3 +182,14 @@ def test_options_and_the_convention_of_the_decay_reach_the_run(
     assert "`frequency >= 1` must hold, but got frequency=0" in errors[-3]
     assert "sgd has no option frequency; it has: none" in errors[-2]
     assert "chosen under constant does not read lr_floor" in errors[-1]
+
+
+def test_only_a_coupled_decay_may_be_one_or_more(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--optimizer", "lion", "--steps", "1", "--weight-decay", "3"]
+    assert run(data_dir, *arguments, "--decay-convention", "coupled") == 0
+    capsys.readouterr()
+    assert run(data_dir, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "`0 <= weight_decay < 1` must hold, but got weight_decay=3" in line
