@@ -31,9 +31,9 @@ audit: install
 	$(BIN)/pip-audit --skip-editable
 
 bench: install
-	$(BIN)/python benchmarks/sweep.py
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/prepare.py
-	$(BIN)/python benchmarks/analysis.py
-	$(BIN)/python benchmarks/planner.py
-	$(BIN)/python benchmarks/mixed.py
+	$(BIN)/python -m benchmarks.sweep
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.prepare
+	$(BIN)/python -m benchmarks.analysis
+	$(BIN)/python -m benchmarks.planner
+	$(BIN)/python -m benchmarks.mixed

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_plain import PlainRun
-from gpu_runs import (
+
+from benchmarks.gpu_plain import PlainRun
+from benchmarks.gpu_runs import (
     config_of,
     random_tokens,
     seconds_per_step,
@@ -30,7 +31,6 @@ from gpu_runs import (
     stack_of,
     wait_for,
 )
-
 from trainers.config import TrainConfig
 from trainers.data import TRAIN, Batches, open_tokens, prepare_embedded
 from trainers.flops import flops_per_token
@@ -244,7 +244,7 @@ def cell(value: object) -> str:
 
 def main() -> None:
     """Measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="tiny; always so on a CPU")
     parser.add_argument("--parts", nargs="+", type=int, choices=[1, 2, 3], default=[1, 2, 3])
     parser.add_argument("--scales", nargs="+", metavar="SCALE", help="of part 2 (default: five)")

@@ -107,7 +107,15 @@ def side_by_side(
     scale: str, processes: int, data_dir: Path, device: str, seconds: float
 ) -> float | None:
     """Trial-steps per second of so many processes with a trial each; None if one of them fails."""
-    command = [sys.executable, __file__, scale, str(data_dir), device, str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.gpu_runs",
+        scale,
+        str(data_dir),
+        device,
+        str(seconds),
+    ]
     workers = [
         subprocess.Popen([*command, str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for n in range(processes)

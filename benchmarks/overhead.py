@@ -11,8 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sweep import finish, service
-
+from benchmarks.warm_service import finish, service
 from sweeper.storage.store import Store
 from sweeper.trials import Expansion, PlannedPoint, PlannedTrial, Variant, fingerprint
 from trainers.config import DataConfig, ModelConfig, TrainConfig, stack_key

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.gpu_plain import load_initial
 from trainers.config import ModelConfig, TrainConfig, from_dict
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
 from trainers.metrics import evaluation_steps
-from trainers.model import init_params
 
 
 class Block(nn.Module):
@@ -35,7 +35,8 @@ class Block(nn.Module):
         self.heads = model.heads
         self.attention_norm = nn.LayerNorm(width, bias=False)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.qkv.weight.parts = 3  # Factored moments are those of q, of k and of v.
+        # Factored moments are those of q, of k and of v.
+        self.qkv.weight.parts = 3  # type: ignore[attr-defined]
         self.q_norm = nn.LayerNorm(width, bias=False)
         self.k_norm = nn.LayerNorm(width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
@@ -177,20 +178,6 @@ def scheduled(step: int, config: TrainConfig) -> float:
     return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def load_initial(net: Transformer, config: TrainConfig) -> None:
-    """The service's initial weights of this seed."""
-    initial = {name: v[0] for name, v in init_params(config.model, [config.seed]).items()}
-    with torch.no_grad():
-        net.embedding.weight.copy_(initial["embedding"])
-        net.output.weight.copy_(initial["output"].T)
-        for n, block in enumerate(net.layers):
-            part = {k.removeprefix(f"layers.{n}."): v for k, v in initial.items()}
-            block.qkv.weight.copy_(torch.cat([part["q"].T, part["k"].T, part["v"].T]))
-            block.out.weight.copy_(part["out"].T)
-            block.mlp_in.weight.copy_(part["mlp_in"].T)
-            block.mlp_out.weight.copy_(part["mlp_out"].T)
-
-
 def train(config: TrainConfig, data_dir: Path) -> float | None:
     """The final validation loss; None once a loss is not finite."""
     torch.set_num_threads(1)
@@ -282,7 +269,7 @@ def main() -> None:
             run_config=tune.RunConfig(storage_path=scratch, verbose=0),
         ).fit()
         wall_s = time.monotonic() - started
-        found = {r.metrics["index"]: r.metrics["loss"] for r in grid}
+        found = {r.metrics["index"]: r.metrics["loss"] for r in grid}  # type: ignore[attr-defined]
     losses = [None if math.isnan(found[n]) else found[n] for n in range(len(space))]
     print(json.dumps({"wall_s": wall_s, "losses": losses}))
     ray.shutdown()

@@ -1,0 +1,1 @@
+"""What is measured, each module with its figures: `python -m benchmarks.sweep`."""
