@@ -19,15 +19,14 @@ import importlib.util
 import json
 import sys
 import time
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.live import Live
 from trainers.effective_lr import split_states
 from trainers.model import param_specs
 from trainers.optimizers import REGISTRY, entry
@@ -149,45 +148,6 @@ def seconds(updates: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str,
             update()
             times[name].append(time.process_time() - started)
     return times
-
-
-class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes held now and at most while it is on, beyond those that were when it began.
-
-    Of the tensors that were there before it has to know those that may be freed.
-    """
-
-    def __init__(self, held: Iterable[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self._known: set[int] = set()
-        for tensor in held:
-            self._follow(tensor.untyped_storage())
-        self.now = self.peak = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Runs an operation and follows what it makes."""
-        result = func(*args, **(kwargs or {}))
-        given = {t.untyped_storage().data_ptr() for t in args if isinstance(t, Tensor)}
-        for made in result if isinstance(result, tuple | list) else [result]:
-            if isinstance(made, Tensor) and made.untyped_storage().data_ptr() not in given:
-                self._follow(made.untyped_storage())
-        return result
-
-    def _follow(self, storage: Any) -> None:
-        place, size = storage.data_ptr(), storage.nbytes()
-        if place in self._known or size == 0:
-            return
-        self._known.add(place)
-        self.now += size
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._free, place, size)
-
-    def _free(self, place: int, size: int) -> None:
-        self._known.discard(place)
-        self.now -= size
 
 
 def measure(name: str, scale: str, repeats: int) -> dict[str, Any]:

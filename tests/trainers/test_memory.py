@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainers.allocations import peak_bytes
+from benchmarks.live import Live
 from tests.trainers.builders import tiny_config
 from trainers.config import ModelConfig, Precision, TrainConfig
 from trainers.loop import StackRun
@@ -34,6 +34,16 @@ def stack(
         eval_sequences=4,
     )
     return [dataclasses.replace(config, seed=seed) for seed in range(size)]
+
+
+def peak_bytes(configs: Sequence[TrainConfig], data_dir: Path, *, steps: int = 2) -> int:
+    """The most that tensors hold at once on the CPU over an evaluation and some steps."""
+    with Live() as live:
+        run = StackRun(configs, data_dir=data_dir)
+        for _ in range(steps + 1):
+            run.advance()
+    peak: int = live.peak
+    return peak
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.optimizers import Live, Stack
+from benchmarks.live import Live
+from benchmarks.optimizers import Stack
 from tests.trainers.optimizers.cases import CASES
 from trainers import parts, pieces
 from trainers.optimizers import REGISTRY, entry, torch_adapter
