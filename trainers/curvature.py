@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainers.transfer import to_device
+
 
 def drawn_labels(logits_KMV: Tensor, seeds: Sequence[int], step: int, row: int = 0) -> Tensor:
     """One token per row, from the softmax of its logits, `(K, M)`.
@@ -16,7 +18,8 @@ def drawn_labels(logits_KMV: Tensor, seeds: Sequence[int], step: int, row: int =
     M, V = logits_KMV.shape[1:]
     cumulative_KMV = torch.softmax(logits_KMV.detach().float(), 2).cumsum(2)
     uniform_KM = np.stack([_uniform(seed, step, row + M)[row:] for seed in seeds])
-    threshold_KM1 = torch.from_numpy(uniform_KM).to(cumulative_KMV)[:, :, None]
+    threshold_KM = to_device(torch.from_numpy(uniform_KM), cumulative_KMV.device)
+    threshold_KM1 = threshold_KM.to(cumulative_KMV.dtype)[:, :, None]
     label_KM1 = torch.searchsorted(cumulative_KMV, threshold_KM1, right=True)
     return label_KM1.squeeze(2).clamp_(max=V - 1)
 

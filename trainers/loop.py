@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -252,7 +252,8 @@ class StackRun:
         """One optimizer step of every member; gradient norms and training losses, `(K,)` each."""
         grad, loss = self._gradients(self._step)
         norm = clip(grad, self._hyperparameters["grad_clip"])
-        self._optimizer.update(self._flat, grad, self._context(lr), self._frozen())
+        frozen = _frozen(self.live, self._device)
+        self._optimizer.update(self._flat, grad, self._context(lr), frozen)
         return norm, loss
 
     def _update_curvature(self) -> None:
@@ -262,12 +263,6 @@ class StackRun:
         grad, _ = self._gradients(self._step + 1, self._drawn_labels)
         clip(grad, self._hyperparameters["grad_clip"])
         self._optimizer.look_again(self._flat, grad)
-
-    def _frozen(self) -> Tensor | None:
-        """Which members must not change any more, `(K,)`; None if all may."""
-        if all(self.live):
-            return None
-        return torch.tensor([not live for live in self.live], device=self._device)
 
     def _context(self, lr: Tensor) -> Context:
         """What updates may know of this step, whatever the parameter."""
@@ -313,6 +308,15 @@ def _rule(
     """The optimizer of some members of a stack."""
     rule = build(config, {name: value[members] for name, value in values.items()})
     return fused(rule) if is_compiled else rule
+
+
+@lru_cache(maxsize=1)
+def _frozen(live: tuple[bool, ...], device: torch.device) -> Tensor | None:
+    """Which members must not change any more, `(K,)`; None if all may.
+
+    Not made anew at every step, as to copy it waits for all that the device still has to do.
+    """
+    return None if all(live) else torch.tensor([not each for each in live], device=device)
 
 
 def batch_reader(batches: Batches, device: torch.device) -> Callable[[int], Batch]:

@@ -16,6 +16,7 @@ from trainers.config import ModelConfig, Precision
 from trainers.model import Params, forward, param_specs
 from trainers.programs import PLAIN, Programs
 from trainers.stacked import concatenate, views
+from trainers.transfer import to_device
 
 Labels = Callable[[Tensor, int], Tensor]
 """Other labels than the text's, `(K, M)`: from logits `(K, M, V)` of rows of a batch, and which of
@@ -56,7 +57,7 @@ class Network:
         """
         params = self.params(flat_KP)
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
-        first, *others = torch.split(self._moved(tokens_KBT), micro_batch, 1)
+        first, *others = torch.split(to_device(tokens_KBT, self.device), micro_batch, 1)
         share, row = first.shape[1] / tokens_KBT.shape[1], 0
         grads, entropy_K = self._backward(leaves, first, z_loss_K, labels, share, row)
         total_KP = concatenate(grads)
@@ -96,17 +97,11 @@ class Network:
         K = len(next(iter(params.values())))
         total_K = torch.zeros(K, dtype=torch.float64, device=self.device)
         for tokens_BT in batches:
-            tokens_KBT = self._moved(tokens_BT).expand(K, -1, -1)
+            tokens_KBT = to_device(tokens_BT, self.device).expand(K, -1, -1)
             logits_KMV = self._logits(params, tokens_KBT)
             entropy_K = self.programs.cross_entropy(logits_KMV, tokens_KBT[..., 1:].flatten(1))
             total_K += entropy_K * len(tokens_BT)
         return (total_K / sum(len(tokens_BT) for tokens_BT in batches)).tolist()
-
-    def _moved(self, tokens: Tensor) -> Tensor:
-        """Tokens on the device, without waiting for what it still has to do."""
-        if self.device.type == "cpu":
-            return tokens
-        return tokens.pin_memory().to(self.device, non_blocking=True)
 
     def _logits(self, params: Params, tokens_KBT: Tensor) -> Tensor:
         with self._autocast():

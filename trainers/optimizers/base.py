@@ -239,7 +239,10 @@ def partition(by_role: Mapping[ParamRole, Optimizer]) -> Optimizer:
 
 def per_trial(x: PerTrial, like: Tensor) -> Tensor:
     """The values shaped and typed to multiply a stacked tensor."""
-    x = torch.as_tensor(x, dtype=like.dtype, device=like.device)
+    if not isinstance(x, Tensor):
+        # Written there: a copy would wait for all that the device still has to do.
+        x = torch.full((), x, dtype=like.dtype, device=like.device)
+    x = x.to(like.device, like.dtype)
     return (computed_once(x) if is_compiling() else x).view(-1, *[1] * (like.dim() - 1))
 
 
