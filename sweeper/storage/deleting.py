@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from sweeper.errors import Conflict, NotFound
 from sweeper.storage import listing
 from sweeper.storage.keys import lock_sweep_to_delete
-from sweeper.storage.states import StackState
-from sweeper.storage.tables import event, point, stack, sweep, trial, variant
+from sweeper.storage.tables import event, point, sweep, trial, variant
 from sweeper.storage.unused import ENDED, discard_all_unused
 from sweeper.trials import SweepState
 
@@ -36,7 +35,6 @@ def delete_sweep(connection: Connection, sweep_id: str) -> Deletion:
     if state not in _DELETABLE:
         raise Conflict(f"sweep {sweep_id!r} is {state}: cancel it first, then delete it")
     _lock_ended_trials(connection, key)
-    _close_dead_stacks(connection, key)
     points = connection.execute(delete(point).where(_of(point, key))).rowcount
     for table in (variant, event):
         connection.execute(delete(table).where(_of(table, key)))
@@ -61,18 +59,3 @@ def _lock_ended_trials(connection: Connection, key: int) -> None:
         .order_by(trial.c.id)
         .with_for_update()
     ).all()
-
-
-def _close_dead_stacks(connection: Connection, key: int) -> None:
-    """Nobody claims an interrupted stack again whose members have all ended."""
-    alive = select(trial.c.id).where(trial.c.stack_id == stack.c.id, trial.c.state.not_in(ENDED))
-    held = select(trial.c.stack_id).where(trial.c.id.in_(_trials_of(key)))
-    connection.execute(
-        update(stack)
-        .where(
-            stack.c.id.in_(held),
-            stack.c.state == StackState.PENDING,
-            ~alive.correlate(stack).exists(),
-        )
-        .values(state=StackState.CLOSED)
-    )

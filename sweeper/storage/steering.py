@@ -13,6 +13,7 @@ from sweeper.storage.imports import refuse_imported
 from sweeper.storage.keys import lock_sweep
 from sweeper.storage.records import EventKind
 from sweeper.storage.tables import point, sweep, trial
+from sweeper.storage.unused import close_dead_stacks
 from sweeper.trials import Intent, TrialState
 
 _KINDS: Mapping[Intent, EventKind] = {
@@ -60,6 +61,7 @@ def _cancel_trials(connection: Connection, key: int) -> None:
         )
         .values(state=TrialState.CANCELLED, finished_at=datetime.now(UTC))
     )
+    close_dead_stacks(connection, key)
 
 
 def retry(connection: Connection, sweep_id: str) -> int:

@@ -14,6 +14,27 @@ ENDED = (TrialState.DONE, TrialState.FAILED, TrialState.CANCELLED)
 _CHUNK = 500
 
 
+def close_dead_stacks(connection: Connection, sweep_key: int) -> None:
+    """Close the interrupted stacks of a sweep whose members have all ended: nobody claims them.
+
+    One that somebody is about to claim is left to them, who will find the same.
+    """
+    alive = select(trial.c.id).where(trial.c.stack_id == stack.c.id, trial.c.state.not_in(ENDED))
+    of_sweep = select(point.c.trial_id).where(point.c.sweep_id == sweep_key)
+    dead = connection.scalars(
+        select(stack.c.id)
+        .where(
+            stack.c.id.in_(select(trial.c.stack_id).where(trial.c.id.in_(of_sweep))),
+            stack.c.state == StackState.PENDING,
+            ~alive.correlate(stack).exists(),
+        )
+        .order_by(stack.c.id)
+        .with_for_update(skip_locked=True, key_share=True)
+    ).all()
+    connection.execute(update(stack).where(stack.c.id.in_(dead)).values(state=StackState.CLOSED))
+    discard_unused_trials(connection, trial.c.stack_id.in_(dead))
+
+
 def discard_all_unused(connection: Connection) -> int:
     """Delete every unused trial and stack; how many trials."""
     number = discard_unused_trials(connection, trial.c.id.is_not(None))

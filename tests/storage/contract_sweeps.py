@@ -3,11 +3,12 @@
 import pytest
 
 from sweeper.errors import KeyReused, NotFound
-from sweeper.storage.records import EventKind, IdempotentRequest
+from sweeper.storage.records import Checkpoint, EventKind, IdempotentRequest
 from sweeper.storage.store import Store
 from sweeper.trials import Intent, SweepState
 from tests.storage.builders import (
     DIVERGED,
+    VALUES,
     Trained,
     claim_all,
     counts,
@@ -125,6 +126,19 @@ class SweepContract:
         assert not row.paused
         assert not store.queue.accept(*key(claim), claim.members[wanted[0]].trial_id, Trained(), {})
         assert counts(store, other.sweep_id) == {"running": 1}
+
+    def test_cancel_frees_the_checkpoints_of_what_was_paused(self, store: Store) -> None:
+        made, shared = submit(store), submit(store, expansion(values=VALUES[:1]))
+        claim = claim_all(store, take_over(store))
+        for sweep in (made, shared):
+            store.sweeps.pause(sweep.sweep_id)
+        path = f"{claim.stack_id}/1/5"
+        assert store.queue.record(*key(claim), [], Checkpoint(step=5, path=path))
+        assert store.queue.give_back(*key(claim), "paused")
+        store.sweeps.cancel(made.sweep_id)
+        assert store.queue.folders_in_use() == {str(claim.stack_id)}
+        store.sweeps.cancel(shared.sweep_id)
+        assert store.queue.folders_in_use() == frozenset()
 
     def test_pause_and_resume(self, store: Store) -> None:
         made = submit(store)

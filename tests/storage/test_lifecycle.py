@@ -28,6 +28,8 @@ LEFT = """SELECT count(*) FROM trial t LEFT JOIN stack s ON s.id = t.stack_id
 WHERE NOT EXISTS (SELECT 1 FROM point p WHERE p.trial_id = t.id)
 AND NOT EXISTS (SELECT 1 FROM trial n WHERE n.replaces = t.id)
 AND (s.id IS NULL OR s.state = 'closed')"""
+DEAD = """SELECT count(*) FROM stack s WHERE s.state = 'pending'
+AND NOT EXISTS (SELECT 1 FROM trial t WHERE t.stack_id = s.id AND t.state = 'pending')"""
 ENDED = {"done", "failed", "cancelled"}
 
 
@@ -153,6 +155,11 @@ class Lifecycle(RuleBasedStateMachine):
         """A trial without a point has been replaced by one with a point, or is in an open stack."""
         with self.engine.begin() as connection:
             assert connection.execute(text(LEFT)).scalar_one() == 0
+
+    @invariant()
+    def no_interrupted_stack_is_without_a_live_member(self) -> None:
+        with self.engine.begin() as connection:
+            assert connection.execute(text(DEAD)).scalar_one() == 0
 
     @rule()
     def take_over(self) -> None:
