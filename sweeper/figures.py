@@ -50,6 +50,7 @@ class Figures:
             report.Report(
                 sweep=view.sweep,
                 curves=tuple(zip(view.curves, view.stabilities, strict=True)),
+                searched=view.searched,
                 figure=plots.element(self._sweep(sweep_id, StabilityOptions())),
                 points=self.reading.results(sweep_id),
                 trials=self.reading.trials(sweep_id),

@@ -14,14 +14,13 @@ from typing import Annotated, Any
 import typer
 
 from sweeper.cli import home as homes
-from sweeper.cli import options, progress
+from sweeper.cli import numbers, options, progress
 from sweeper.cli.output import (
     FAILURES,
     INTERRUPTED,
     UsageError,
     number,
     print_json,
-    print_table,
     say,
 )
 from sweeper.cli.serve import GRACE_S, interrupt
@@ -209,7 +208,7 @@ def _tell(client: Client, sweep: Json, home: Path, as_json: bool) -> None:
             }
         )
         return
-    print_table(progress.STABILITY_COLUMNS, map(progress.stability_row, curves))
+    numbers.print_stability(curves)
     say(f"losses in nats per byte; knowing only the byte before costs {number(entropy)}")
     say(f"{progress.counts(sweep)}")
     say(f"figure: {figure}")

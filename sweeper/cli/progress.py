@@ -1,8 +1,7 @@
-"""Following a sweep at the terminal: a bar with what is running and the time left; its numbers."""
+"""Following a sweep at the terminal: a bar with what is running and the time left."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -14,11 +13,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from sweeper.cli.output import number, say, stderr
+from sweeper.cli.output import say, stderr
 from sweeper.client import PAUSED, Client, Json
 
 LOOK_EVERY_S = 1.0
-STABILITY_COLUMNS = ("optimizer", "scale", "best value", "best loss", "sensitivity", "basin")
 
 
 def counts(sweep: Json) -> str:
@@ -28,19 +26,6 @@ def counts(sweep: Json) -> str:
     parts = [f"{points[state]} {state}" for state in states if points[state]]
     diverged = [f"{points['diverged']} of them diverged"] if points["diverged"] else []
     return ", ".join([*parts, *diverged]) + f" of {points['total']} points"
-
-
-def stability_row(curve: Json) -> tuple[str, ...]:
-    """The numbers of one curve, as `STABILITY_COLUMNS` names them."""
-    stability = curve["stability"]
-    return (
-        curve["label"],
-        curve["scale"],
-        "-" if stability["best_value"] is None else f"{stability['best_value']:g}",
-        number(stability["best_loss"]),
-        number(stability["sensitivity"], 3),
-        _basin(stability),
-    )
 
 
 def follow(client: Client, sweep_id: str) -> Json:
@@ -140,12 +125,3 @@ def _running_steps(client: Client, sweep: Json) -> dict[str, tuple[int, int, int
 def _now(steps: Mapping[str, tuple[int, int, int]]) -> str:
     shown = [f"{label} at step {step} of {of}" for label, (_, step, of) in steps.items()]
     return "; " + ", ".join(shown) if shown else ""
-
-
-def _basin(stability: Mapping[str, Any]) -> str:
-    width = stability["basin_width"]
-    if width is None:
-        return "-"
-    censored = stability["basin_low_censored"] or stability["basin_high_censored"]
-    open_ended = ">= " if censored else ""
-    return f"{open_ended}{width:.3g} {stability['basin_unit'] or ''}".rstrip()

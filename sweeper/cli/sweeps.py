@@ -1,14 +1,14 @@
 """Commands on sweeps, over REST: submit, look, follow."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sweeper.cli import forecasts, home, options, progress
+from sweeper.cli import forecasts, home, numbers, options, progress
 from sweeper.cli import specification as given
 from sweeper.cli.output import FAILURES, UsageError, number, print_json, print_table, say
 from sweeper.client import Client, Json, Retries
@@ -153,16 +153,17 @@ def show(
 ) -> None:
     """Show one sweep: its state, and best value, loss, sensitivity and basin of every curve.
 
+    Of a search, the best candidate of every optimizer with its values.
+
     Example: sweeper show latest
     """
     with connected(data, url, key) as client:
         sweep = client.sweep(resolve(client, sweep_id))
-        curves = client.curves_json(sweep["id"])
-    if as_json:
-        print_json({"sweep": sweep, "curves": curves})
-        return
-    say(f"{sweep['name']}: {sweep['state']}, {progress.counts(sweep)}")
-    print_table(progress.STABILITY_COLUMNS, map(progress.stability_row, curves))
+        if as_json:
+            print_json(numbers.as_json(client, sweep))
+            return
+        say(f"{sweep['name']}: {sweep['state']}, {progress.counts(sweep)}")
+        numbers.print_summary(client, sweep)
 
 
 def watch(
@@ -194,15 +195,16 @@ def curves(
 ) -> None:
     """Print the points of every curve: mean final loss, its interval, and how many diverged.
 
+    Of a search, every candidate with its loss and values.
+
     Example: sweeper curves latest --json | jq '.[].stability'
     """
     with connected(data, url, key) as client:
-        found = client.curves_json(resolve(client, sweep_id))
-    if as_json:
-        print_json(found)
-        return
-    columns = ("curve", "scale", "parameter", "value", "loss", "low", "high", "seeds", "diverged")
-    print_table(columns, (row for curve in found for row in _curve_rows(curve)))
+        found = resolve(client, sweep_id)
+        if as_json:
+            print_json(client.curves_json(found))
+        else:
+            numbers.print_points(client, client.sweep(found))
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -218,11 +220,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 def follow_to_end(client: Client, sweep_id: str, as_json: bool) -> None:
     """Follow a sweep and print its numbers; exits 4 unless it is done."""
     sweep = progress.follow(client, sweep_id)
-    curves = client.curves_json(sweep_id)
     if as_json:
-        print_json({"sweep": sweep, "curves": curves})
+        print_json(numbers.as_json(client, sweep))
     else:
-        print_table(progress.STABILITY_COLUMNS, map(progress.stability_row, curves))
+        numbers.print_summary(client, sweep)
     if sweep["state"] != "done":
         say(f"{sweep['name']}: {sweep['state']}, {progress.counts(sweep)}")
         raise typer.Exit(FAILURES)
@@ -243,16 +244,3 @@ def _sweep_row(sweep: Json) -> tuple[str, ...]:
     done = f"{ended}/{points['total']}"
     tags = " ".join(sweep["tags"])
     return sweep["id"], sweep["state"], done, sweep["parameter"], sweep["name"], tags, shown
-
-
-def _curve_rows(curve: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    for point in curve["points"]:
-        yield (
-            curve["label"],
-            curve["scale"],
-            curve["parameter"],
-            f"{point['value']:g}",
-            *(number(point[key], 5) for key in ("loss_mean", "loss_low", "loss_high")),
-            f"{point['seeds']}/{point['total']}",
-            str(point["diverged"]),
-        )

@@ -17,6 +17,7 @@ from sweeper.analysis.stability import Stability
 from sweeper.plots import style
 from sweeper.report import facts
 from sweeper.report.references import bibtex, cited
+from sweeper.search.rounds import Searched
 from sweeper.storage.records import SweepRecord
 from trainers.optimizers import names, registered
 
@@ -25,10 +26,11 @@ DASH = "\N{EN DASH}"
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All of a report; `figure` is HTML with its scripts."""
+    """All of a report; `figure` is HTML with its scripts, and only a search has `searched`."""
 
     sweep: SweepRecord
     curves: Sequence[tuple[Curve, Stability]]
+    searched: Sequence[Searched]
     figure: str
     points: pd.DataFrame
     trials: pd.DataFrame
@@ -45,6 +47,7 @@ def render(report: Report) -> str:
     page: str = _template().render(
         sweep=report.sweep,
         curves=report.curves,
+        searched=report.searched,
         figure=report.figure,
         specification=facts.specification(report.sweep.spec),
         configuration=facts.configuration(report.points),

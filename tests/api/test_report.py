@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 import pytest
 from starlette.testclient import TestClient
 
+from sweeper.report.page import DASH
 from sweeper.storage.store import Store
 from tests.api import played
 from tests.api.conftest import SPEC
+from tests.api.test_search import SEARCH
 from tests.imports.rows import body
 
 POLICY = "default-src 'none'; script-src 'sha256-"
@@ -88,6 +90,22 @@ def test_diverged_and_failed_points_are_told(client: TestClient, sweep_id: str) 
     assert "diverged at step 17" in text
     assert "Imported from a file: not trained here." in text
     assert "imported_from a file" in text
+
+
+def test_of_a_search_it_has_every_candidate_with_its_values(
+    client: TestClient, store: Store
+) -> None:
+    search_id = client.post("/api/v1/sweeps", json=SEARCH).json()["id"]
+    assert f"adamw nano 2 {DASH} {DASH} {DASH}" in read(report(client, search_id))
+    played.finish_all(store)
+    text = read(report(client, search_id))
+    (found,) = client.get(f"/api/v1/sweeps/{search_id}/search").json()["items"]
+    best = found["best"]
+    in_words = f"{best['number']} {best['loss']:.4f} lr {best['values']['lr']:g}"
+    assert f"adamw nano 2 {in_words}" in text
+    for each in found["candidates"]:
+        assert f"adamw nano {each['number']} {each['loss']:.4f} lr {each['values']['lr']:g}" in text
+    assert "Sensitivity" not in text
 
 
 @pytest.mark.parametrize("name", ["lr [a] (b), 50%", "a/b: c?"])

@@ -125,6 +125,24 @@ def test_show_and_curves_print_the_same_numbers(
     assert len(table.splitlines()) == 1 + 6
 
 
+def test_the_candidates_of_a_search_are_shown_with_their_values(
+    served: Served, tmp_path: Path
+) -> None:
+    over = {"lr": {"low": 1e-3, "high": 1e-1}}
+    body = {"name": "centre", "search": {"over": over, "trials": 2}, "optimizers": ["sgd"]}
+    asked = json.dumps(body | {"base": TINY["base"]})
+    shown = _run(served, "submit", "-", "--wait", cwd=tmp_path, stdin=asked)
+    found = json.loads(_run(served, "show", "--json", cwd=tmp_path))
+    (searched,) = found["search"]
+    best = searched["best"]
+    row = ["sgd", "nano", "2", str(best["number"]), f"{best['loss']:.4g}", "lr"]
+    assert shown.splitlines()[1].split() == [*row, f"{best['values']['lr']:g}"]
+    assert _run(served, "show", found["sweep"]["id"], cwd=tmp_path) == shown
+    candidates = _run(served, "curves", found["sweep"]["id"], cwd=tmp_path).splitlines()[1:]
+    values = [f"{each['values']['lr']:g}" for each in searched["candidates"]]
+    assert [line.split()[-1] for line in candidates] == values
+
+
 def test_compare_prints_numbers_and_verdicts(served: Served, sweep_id: str, tmp_path: Path) -> None:
     printed = _run(served, "compare", sweep_id, "--low", "1e-3", "--high", "1e-1", cwd=tmp_path)
     assert [line.split()[0] for line in printed.splitlines()[1:3]] == ["adamw", "sgd"]

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from sweeper.cli import output
-from sweeper.cli.progress import counts, finished_share, stability_row
+from sweeper.cli.numbers import stability_row
+from sweeper.cli.progress import counts, finished_share
 from sweeper.client import Refused, Unreachable
 from sweeper.errors import Conflict, InvalidRequest, NotFound, Problem, SchemaMismatch, SweeperError
 
