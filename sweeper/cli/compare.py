@@ -1,6 +1,7 @@
 """The command that sets variants side by side."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +23,8 @@ Low = Annotated[float | None, typer.Option(help="Lower end of a window for the s
 High = Annotated[float | None, typer.Option(help="Upper end of that window.")]
 
 _VARIANTS = ("variant", "best", "optimum", "loss", "held out", "sensitivity", "centred", "width")
-_PAIRS = ("scale", "variant", "is", "than", "at its optimum", "over the window")
+_PAIRS = ("scale", "variant", "against", "at its optimum", "over the window")
+_CRITERIA = ("at_optimum", "over_window")
 
 
 def compare(
@@ -53,7 +55,7 @@ def compare(
     print_table(_VARIANTS, map(_variant_row, found["variants"]))
     if found["pairs"]:
         typer.echo()
-        print_table(_PAIRS, _pair_rows(found["pairs"]))
+        _print_pairs(found["pairs"])
     for transfer in found["transfers"]:
         say(_transfer_line(transfer))
 
@@ -81,17 +83,21 @@ def _with_interval(estimate: dict[str, Any]) -> str:
     return f"{number(estimate['value'])} [{low}, {high}]"
 
 
-def _pair_rows(pairs: Iterable[dict[str, Any]]) -> Iterable[tuple[str, ...]]:
-    for pair in pairs:
-        at_optimum, over_window = pair["at_optimum"]["verdict"], pair["over_window"]["verdict"]
-        yield (
-            pair["scale"],
-            pair["first"],
-            at_optimum["judgement"],
-            pair["second"],
-            at_optimum["sentence"],
-            over_window["sentence"],
-        )
+def _print_pairs(pairs: Sequence[dict[str, Any]]) -> None:
+    """The pairs that were tested, and how many were not and why."""
+    tested = [pair for pair in pairs if any(pair[by]["test"]["reason"] is None for by in _CRITERIA)]
+    untested = Counter(
+        pair["at_optimum"]["verdict"]["sentence"] for pair in pairs if pair not in tested
+    )
+    if tested:
+        print_table(_PAIRS, map(_pair_row, tested))
+    for sentence, count in untested.items():
+        typer.echo(f"{sentence} ({count} of {len(pairs)} pairs)")
+
+
+def _pair_row(pair: dict[str, Any]) -> tuple[str, ...]:
+    sentences = (pair[by]["verdict"]["sentence"] for by in _CRITERIA)
+    return pair["scale"], pair["first"], pair["second"], *sentences
 
 
 def _transfer_line(transfer: dict[str, Any]) -> str:

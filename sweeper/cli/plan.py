@@ -12,8 +12,8 @@ from sweeper.cli.sweeps import connected
 from sweeper.client import Json
 
 COLUMNS = (
-    *("optimizer", "scale", "precision", "K", "stacks", "threads", "micro-batch"),
-    *("memory", "each", "times"),
+    *("optimizer", "scale", "precision", "K", "stacks", "threads", "micro batch"),
+    *("MiB", "each", "times"),
 )
 Measure = Annotated[
     bool, typer.Option("--measure", help="Measure here, for the service on the home folder.")
@@ -64,7 +64,7 @@ def _row(kind: Json) -> tuple[str, ...]:
         kind["precision"],
         *(str(kind[name]) for name in ("size", "count", "threads")),
         "-" if kind["micro_batch"] is None else str(kind["micro_batch"]),
-        "-" if memory_bytes is None else f"{memory_bytes / 2**20:,.0f} MiB",
+        "-" if memory_bytes is None else f"{memory_bytes / 2**20:,.0f}",
         duration(kind["seconds"]),
         TIMES[kind["measured"]],
     )

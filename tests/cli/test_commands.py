@@ -146,7 +146,8 @@ def test_the_candidates_of_a_search_are_shown_with_their_values(
 def test_compare_prints_numbers_and_verdicts(served: Served, sweep_id: str, tmp_path: Path) -> None:
     printed = _run(served, "compare", sweep_id, "--low", "1e-3", "--high", "1e-1", cwd=tmp_path)
     assert [line.split()[0] for line in printed.splitlines()[1:3]] == ["adamw", "sgd"]
-    assert "not distinguishable: a test needs two seeds in common" in printed
+    words = "not distinguishable: a test needs two seeds in common (1 of 1 pairs)"
+    assert printed.splitlines()[-1] == words
     found = json.loads(_run(served, "compare", sweep_id, "--json", cwd=tmp_path))
     assert found["pairs"][0]["second"] == "sgd"
     shown = run_sweeper("compare", sweep_id, sweep_id, "--url", served.url, cwd=tmp_path)
