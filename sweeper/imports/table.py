@@ -54,6 +54,8 @@ def from_json(items: Sequence[Any], source: str) -> Found:
 
 
 def _found(source: str, names: Sequence[str], cells: Sequence[Row], places: Sequence[str]) -> Found:
+    if any(row.get("origin") == "search" for row in cells):
+        raise bad(source, "candidates of a search have no axis, so they cannot be imported")
     axis = {name: _one(name, cells, places) for name in AXIS}
     kept = [i for i, row in enumerate(cells) if _is_finished(row, places[i])]
     left_out = []

@@ -148,3 +148,9 @@ def test_an_export_comes_back_as_it_was(form: str, tmp_path: Path) -> None:
         assert row["provenance"] == {"host": "here"}
         if was["outcome"] == "finite":
             assert row["final_loss"] == was["final_loss"]
+
+
+def test_candidates_of_a_search_are_refused_once(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{HEAD},origin", f"{LINE},search", f"{LINE},search")
+    words = "results.csv: candidates of a search have no axis, so they cannot be imported"
+    assert told(path) == words
