@@ -125,9 +125,10 @@ def _device(known: Json, asked: str | None) -> str:
     was = "cpu" if known.get("device", "cpu") == "cpu" else "cuda"
     chosen = asked or was
     if not provenance.has_device(chosen):
+        remedy = "; --device cpu trains it anyway, which can only come close"
         raise ValueError(
-            f"it was trained on {known.get('device')}, and there is no {chosen} device here; "
-            "--device cpu trains it anyway, which can only come close"
+            f"it was trained on {known.get('device')}, and there is no {chosen} device here"
+            f"{remedy if was == 'cuda' else ''}"
         )
     return chosen
 

@@ -109,6 +109,14 @@ def test_what_cannot_be_repeated_is_told(
         reproduce.original(trained["t0"] | changes, trained.__getitem__)
 
 
+def test_a_cpu_is_no_remedy_for_what_was_trained_on_one(
+    trained: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"on cpu, and there is no cuda device here$"):
+        reproduce.original(trained["t0"], trained.__getitem__, device="cuda")
+
+
 def test_data_that_has_changed_is_told(trained: dict[str, Any], home: Path) -> None:
     wanted = reproduce.original(trained["t0"], trained.__getitem__)
     data = replace(wanted.configs[0].data, sha256="0" * 64)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def reproduce(
     trial_id: Annotated[str, typer.Argument(help="Id of the trial.")],
     device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; default: what it was trained on.")
+        Literal["cpu", "cuda"] | None, typer.Option(help="Default: what it was trained on.")
     ] = None,
     as_json: options.AsJson = False,
     data: options.Data = options.HOME,
