@@ -19,7 +19,7 @@ def cancel(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """End a sweep for good; what other sweeps want of it is trained on.
+    """End a sweep; what other sweeps want of it is trained on, and `retry` brings it back.
 
     Example: sweeper cancel latest
     """
