@@ -61,10 +61,11 @@ def is_metric_step(step: int, steps: int) -> bool:
 
 @cache
 def evaluation_steps(steps: int) -> frozenset[int]:
-    """Ten steps evenly spaced in their logarithm over the last 2.1 decades, the last one included.
+    """Ten steps evenly spaced in their logarithm over the last 2.1 decades, and the last one.
 
     The study's rule (optimizers-llm@a1f8a3f), which rounds down to hundreds; here to 1/250 of a
-    run, which is a hundred at its 25,000 steps, and never to more than a hundred.
+    run, which is a hundred at its 25,000 steps, and never to more than a hundred. The tenth is the
+    last step itself where that is a multiple of the unit, and less than a unit before it elsewhere.
     """
     unit = min(100, max(1, steps // 250))
     exponents = (EVALUATION_DECADES * (i / (EVALUATION_POINTS - 1) - 1) for i in range(10))

@@ -51,8 +51,9 @@ def mars(
         of `lr`: 3.16e-3, the grid point next to its default 3e-3.
 
     Deviations: the approximate form, as is its default: g_(t-1) is the last step's gradient, not
-        one of the last weights on this step's batch. Norm scales decay as all parameters do; in
-        the source they have a coefficient of their own.
+        one of the last weights on this step's batch. Norm scales move and decay at the learning
+        rate and by the coefficient of all parameters; in the source they have a peak (3e-3 unless
+        it is set, its default for all) and a coefficient (0.1) of their own.
     """
     corrected = chain(correct_variance(momentum, gamma), scale_by_adam(momentum, beta2, eps))
     groups = dict.fromkeys(ParamRole, corrected) | {ParamRole.NORM: scale_by_adam(*NORM_BETAS, eps)}
