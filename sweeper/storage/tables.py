@@ -26,7 +26,6 @@ from sweeper.storage.column_types import CleanText, JsonText, Key, UtcTime
 
 VERSION_TABLE = "sweeper_alembic_version"
 
-TERMINAL = "('done', 'failed', 'cancelled')"
 DEAD = "('failed', 'cancelled')"
 FREE = "state = 'pending' AND stack_id IS NULL AND demand IS NOT NULL"
 """Waits for a stack. Written out, since SQLite uses a partial index for literal conditions only."""

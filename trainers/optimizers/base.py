@@ -263,8 +263,6 @@ class Entry:
     source: str
     schedule: ScheduleName = "warmup_cosine"
     """The schedule of a run that does not choose one."""
-    state_per_parameter: str = ""
-    """What it keeps, in words, where the measured bytes need any."""
     state_bytes: float | None = None
     """Bytes it keeps per parameter, where they cannot be measured without data."""
     extra_flops: str = ""
