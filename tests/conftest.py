@@ -1,4 +1,4 @@
-"""Databases for tests: a fresh one each, copied from a migrated template."""
+"""Databases for tests, a fresh one each, copied from a migrated template; and a service on one."""
 
 import shutil
 import signal
@@ -12,7 +12,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sweeper.service import Service
 from sweeper.storage.store import Store, open_store, upgrade
+from trainers.data import prepare_embedded
 
 # The same examples in every run, none of which fails for being slow. `--hypothesis-profile=default`
 # tries others.
@@ -115,6 +117,20 @@ def sqlite_store(sqlite_url: str) -> Iterator[Store]:
     """A store on SQLite, for tests that only need some store."""
     with open_store(sqlite_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the embedded data set."""
+    folder = tmp_path_factory.mktemp("datasets")
+    prepare_embedded(folder)
+    return folder
+
+
+@pytest.fixture
+def service(sqlite_store: Store, datasets_dir: Path) -> Service:
+    """The use cases over an empty database, for tests that only need some."""
+    return Service(sqlite_store, datasets_dir)
 
 
 @pytest.fixture(autouse=True, scope="session")

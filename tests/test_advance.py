@@ -10,15 +10,7 @@ from sweeper.service import Service
 from sweeper.storage.store import Store
 from sweeper.trials import SweepState
 from tests.api import played
-from tests.test_rules import body
-from trainers.data import prepare_embedded
-
-
-@pytest.fixture(scope="session")
-def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("datasets")
-    prepare_embedded(folder)
-    return folder
+from tests.sweeps import body
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sweeper.expand import expand
 from sweeper.grids import axis_values, significant
 from sweeper.spec import AxisSpec, parse
 from sweeper.trials import Expansion, fingerprint
-from tests.test_rules import DATA, LR, body, problems
+from tests.sweeps import DATA, LR, body, problems
 from trainers.config import TrainConfig
 
 

@@ -1,7 +1,6 @@
 """Adding points to a sweep that is there: what is added and shared, and what is refused."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,23 +8,9 @@ import pytest
 from sweeper.errors import Conflict, InvalidRequest, NotFound
 from sweeper.extension import planned_extension
 from sweeper.service import Service
-from sweeper.storage.store import Store
 from sweeper.trials import SweepState
 from tests.api import played
-from tests.test_rules import body
-from trainers.data import prepare_embedded
-
-
-@pytest.fixture(scope="session")
-def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("datasets")
-    prepare_embedded(folder)
-    return folder
-
-
-@pytest.fixture
-def service(sqlite_store: Store, datasets_dir: Path) -> Service:
-    return Service(sqlite_store, datasets_dir)
+from tests.sweeps import body
 
 
 def submit(service: Service, *values: float, **changes: Any) -> str:

@@ -18,8 +18,8 @@ from sweeper.planning.speeds import Speeds
 from sweeper.planning.stacking import plan
 from sweeper.service import Service
 from sweeper.storage.store import Store
+from tests.sweeps import problems
 from tests.test_expand import configs, expanded
-from tests.test_rules import problems
 from tests.trainers.optimizers.test_plugins import DOCUMENTATION, example
 from trainers.config import from_dict, to_dict
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sweeper.expand import expand
 from sweeper.grids import axis_values, multiple
 from sweeper.spec import AxisSpec, parse
-from tests.test_rules import DATA, body, problems
+from tests.sweeps import DATA, body, problems
 
 HALF_DECADES = (1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2, 3.16e-2, 1e-1, 3.16e-1, 1.0)
 LR_HALVES = {"parameter": "lr", "low": 1e-4, "high": 1e-1, "half_decades": True}

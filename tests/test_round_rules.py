@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sweeper.spec import parse
-from tests.test_rules import body, lr, problems
+from tests.sweeps import body, lr, problems
 
 NEEDS = "needs a budget, the most values that it may add to each curve, such as "
 

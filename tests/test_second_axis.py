@@ -7,7 +7,7 @@ import pytest
 from sweeper.expand import expand
 from sweeper.spec import parse
 from sweeper.trials import label_without
-from tests.test_rules import DATA, body, problems
+from tests.sweeps import DATA, body, problems
 
 LR = {"parameter": "lr", "values": [1e-3, 1e-2]}
 MOMENTUM = {"parameter": "momentum", "values": [0.9, 0.5]}

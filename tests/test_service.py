@@ -11,23 +11,11 @@ from sweeper.optimizer_info import optimizers
 from sweeper.service import Service, all_presets
 from sweeper.storage.store import Store
 from sweeper.trials import SweepState, TrialState
+from tests.sweeps import body
 from tests.test_grids import BAD_GRIDS
-from tests.test_rules import BAD, body
+from tests.test_rules import BAD
 from tests.test_second_axis import BAD_MAPS
 from tests.trainers.optimizers.test_plugins import example
-from trainers.data import prepare_embedded
-
-
-@pytest.fixture(scope="session")
-def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("datasets")
-    prepare_embedded(folder)
-    return folder
-
-
-@pytest.fixture
-def service(sqlite_store: Store, datasets_dir: Path) -> Service:
-    return Service(sqlite_store, datasets_dir)
 
 
 def sweep(*values: float, **changes: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sweeper.errors import InvalidRequest
 from sweeper.service import Service
 from sweeper.storage.store import Store
 from tests.datasets.builders import jsonl, plan, prepared, texts, tokenizer_file
-from tests.test_rules import body
+from tests.sweeps import body
 from trainers.__main__ import main
 from trainers.data import TRAIN, dataset, open_tokens
 
