@@ -189,12 +189,12 @@ class StackRun:
         self._evaluated_at_start = scalars["evaluated_at_start"]
         self._step = scalars["step"]
         self._busy_s = scalars["busy_s"] * len(chosen) / len(stored)
-        flat = concatenate(tensors[f"params/{name}"] for name in self._network.shapes)
-        self._flat = flat.to(self._device)
-        self._optimizer.states = {
-            name: {key: tensors[f"states/{name}/{key}"].to(self._device) for key in state}
-            for name, state in self._optimizer.states.items()
-        }
+        # Into the memory that is there: a device has no room for a second stack.
+        for name, value in self._network.params(self._flat).items():
+            value.copy_(tensors[f"params/{name}"])
+        for name, state in self._optimizer.states.items():
+            for key, tensor in state.items():
+                tensor.copy_(tensors[f"states/{name}/{key}"])
         kinds = self._records.tensors()
         self._records.restore({kind: tensors[f"records/{kind}"] for kind in kinds})
         self._pending = []

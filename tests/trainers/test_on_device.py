@@ -45,6 +45,25 @@ def test_the_memory_of_a_run_is_free_as_soon_as_it_is_let_go(
         assert [reference() for reference in tensors] == [None] * len(tensors)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_checkpoint_is_read_into_the_memory_that_is_there(
+    data_dir: Path, tmp_path: Path, optimizer: str
+) -> None:
+    """A device need not have room for the old numbers beside the new."""
+    run, other = (StackRun([tiny_config(data_dir, optimizer)], data_dir=data_dir) for _ in range(2))
+    advance_to(run, 2)
+    run.save(tmp_path / "2")
+    before = places(other)
+    other.load(tmp_path / "2")
+    assert places(other) == before
+    assert torch.equal(other._flat, run._flat)
+
+
+def places(run: StackRun) -> list[int]:
+    states = [tensor for state in run._optimizer.states.values() for tensor in state.values()]
+    return [tensor.data_ptr() for tensor in (run._flat, *states)]
+
+
 class Waiting(TorchFunctionMode):
     """Finds what makes a program wait for its device: numbers that are copied there at once.
 
