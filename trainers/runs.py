@@ -77,11 +77,13 @@ def reset_process(threads: int) -> None:
     """Put everything of this process that numbers depend on where a stack expects it."""
     torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
     if torch.are_deterministic_algorithms_enabled():  # The call alone imports a second of code.
         torch.use_deterministic_algorithms(False)
     torch.manual_seed(0)
     random.seed(0)
-    if torch.cuda.is_available():
+    # Not where nothing has used it yet: to ask would take memory of a device that is not trained on.
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.reset_peak_memory_stats()
 
 
