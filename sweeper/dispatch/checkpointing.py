@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from sweeper.dispatch.checkpoint_store import KEPT, attempt_name, open_checkpoints
 from sweeper.dispatch.messages import Work
 from sweeper.dispatch.objects import SCRATCH
-from sweeper.dispatch.scratch import FULL_DISK, scratch_folder
+from sweeper.dispatch.scratch import scratch_folder
 from sweeper.storage.records import Checkpoint
 from trainers.runs import Run
 
@@ -31,9 +31,9 @@ class _Sending:
 class Checkpointing:
     """Loads and saves for one attempt; one thread, besides the one that it sends from.
 
-    `newest` is the last checkpoint that is whole. One that a disk without space or a store that
-    does not answer prevents costs itself, not the training. `alive` is called while it waits for
-    bytes that move.
+    `newest` is the last checkpoint that is whole. One that the disk or the store prevents, be it
+    full, gone or silent, costs itself, not the training. `alive` is called while it waits for bytes
+    that move.
     """
 
     def __init__(self, work: Work, alive: Callable[[], None]) -> None:
@@ -109,10 +109,8 @@ class Checkpointing:
             return
         try:
             send = self._store.write(name, run.save)
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise
-            _log.exception("no space for a checkpoint")
+        except OSError:
+            _log.exception("a checkpoint could not be written")
             return
         self._written, checkpoint = name, Checkpoint(step=run.step, path=name)
         if send is None:

@@ -32,10 +32,6 @@ class Cleaner:
         """Remove what the database does not list of a stack, which has just saved `newest`."""
         self._tasks.put(lambda: self._prune(stack_id, newest))
 
-    def remove(self, name: str) -> None:
-        """Remove a checkpoint."""
-        self._tasks.put(lambda: self._checkpoints.remove(name))
-
     def remove_unused(self) -> None:
         """Remove the checkpoints of closed stacks."""
         self._tasks.put(lambda: remove_unused(self._checkpoints, self._store))
@@ -70,16 +66,16 @@ def remove_unused(checkpoints: CheckpointStore, store: Queue) -> None:
 
 
 def superseded(there: Collection[str], newest: str, recorded: Collection[str]) -> list[str]:
-    """Which checkpoints of a stack to remove: all but those `recorded`.
+    """Which checkpoints of a stack to remove: all but those `recorded`, and what came later.
 
-    Later ones of the attempt that wrote `newest` stay: its worker may be ahead of its reports.
+    A worker may be ahead of its reports, and the next attempt ahead of this cleaning.
     """
-    attempt, step = _parts(newest)
-    found = {name: _parts(name) for name in there if name.rsplit("/", 1)[-1].isdigit()}
-    ahead = {name for name, (of, at) in found.items() if of == attempt and at > step}
-    return sorted(found.keys() - ahead - set(recorded))
+    found = {name: _place(name) for name in there if name.rsplit("/", 1)[-1].isdigit()}
+    later = {name for name, place in found.items() if place > _place(newest)}
+    return sorted(found.keys() - later - set(recorded))
 
 
-def _parts(name: str) -> tuple[str, int]:
-    attempt, _, step = name.rpartition("/")
-    return attempt, int(step)
+def _place(name: str) -> tuple[int, int]:
+    """Attempt and step."""
+    _, attempt, step = name.rsplit("/", 2)
+    return int(attempt), int(step)

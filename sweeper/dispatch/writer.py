@@ -204,9 +204,6 @@ class Writer:
 
     def _fail(self, claim: Claim, failure: Failure) -> None:
         _log.warning("stack %d: %s: %s", claim.stack_id, failure.kind, failure.message)
-        bad = claim.checkpoint if failure.kind is FailureKind.CHECKPOINT_CORRUPT else None
-        if bad is not None and bad.startswith(f"{claim.stack_id}/"):  # Else others may need it.
-            self._cleaner.remove(bad)
         running = (self._epoch, claim.stack_id, claim.attempt)
         self._ask(lambda: self._store.fail(*running, failure))
         self.tidy()

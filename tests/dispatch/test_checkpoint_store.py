@@ -11,11 +11,15 @@ import torch
 
 from sweeper.dispatch import objects
 from sweeper.dispatch.checkpoint_store import CheckpointStore, check_location, open_checkpoints
+from sweeper.dispatch.checkpointing import Checkpointing
 from sweeper.dispatch.cleaning import superseded
 from sweeper.dispatch.folders import Folder
+from sweeper.dispatch.messages import Timing, Work
 from sweeper.dispatch.objects import ObjectStore, StoreUnreachable
-from tests.dispatch import s3
+from tests.dispatch import s3, tiny
 from trainers.checkpoints import MANIFEST, SCALARS, TENSORS, CheckpointError, load, save
+from trainers.config import from_dict, to_dict
+from trainers.runs import start
 
 VALUES = torch.arange(6.0).reshape(2, 3)
 
@@ -172,10 +176,49 @@ def test_an_address_that_cannot_be_used_says_why(
     assert "secret" not in str(caught.value)
 
 
-def test_what_is_recorded_stays_and_what_the_same_attempt_has_saved_since() -> None:
-    there = ["4/1/3", "4/1/9", "4/2/5", "4/2/6", "4/2/7", "4/2/8", "4/2/.7.x.partial"]
-    assert superseded(there, "4/2/7", ["4/2/7", "4/2/6"]) == ["4/1/3", "4/1/9", "4/2/5"]
-    assert superseded(there, "kept/4/2/9", ["kept/4/2/9"]) == sorted(there[:-1])
+def test_what_is_recorded_stays_and_what_was_saved_since() -> None:
+    before = ["4/1/3", "4/1/9", "4/2/5"]
+    recorded, later = ["4/2/6", "4/2/7"], ["4/2/8", "4/10/2", "4/2/.7.x.partial"]
+    assert superseded([*before, *recorded, *later], "4/2/7", recorded) == before
+    there = [*before, *recorded, "4/2/8"]
+    assert superseded(there, "kept/4/2/9", ["kept/4/2/9"]) == there
+
+
+@pytest.mark.parametrize("in_the_way", ["1", "1/1", "1/1/0"])
+def test_a_checkpoint_that_cannot_be_written_costs_itself(tmp_path: Path, in_the_way: str) -> None:
+    folder = tmp_path / "checkpoints"
+    work = _work(tmp_path, folder)
+    run = start([from_dict(work.configs[0])], data_dir=Path(work.data_dir))
+    with Checkpointing(work, lambda: None) as checkpoints:
+        (folder / in_the_way).parent.mkdir(parents=True, exist_ok=True)
+        (folder / in_the_way).touch()
+        checkpoints.save_at_once(run)
+        assert checkpoints.newest is None
+        (folder / in_the_way).unlink()
+        checkpoints.save_at_once(run)
+        assert checkpoints.newest is not None
+    assert load(folder / checkpoints.newest.path)[1]["step"] == 0
+
+
+def _work(home: Path, checkpoints: Path) -> Work:
+    config = to_dict(tiny.config(home, 0.01, steps=10))
+    return Work(
+        stack_id=1,
+        attempt=1,
+        configs=(config,),
+        live=(True,),
+        threads=1,
+        device="cpu",
+        devices=1,
+        data_dir=str(tiny.datasets(home)),
+        hung_dir=str(home),
+        checkpoints=str(checkpoints),
+        keeps=False,
+        checkpoint=None,
+        checkpoint_slots=(),
+        control="",
+        timing=Timing(),
+    )
 
 
 def test_scratch_of_a_killed_process_is_removed_by_the_next(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_what_the_database_lists_is_kept_whatever_else_lies_there(
     epoch = take_over(sqlite_store)
     claim = claim_all(sqlite_store, epoch)
     writer = Writer(sqlite_store.queue, epoch, Folder(tmp_path), Stop())
-    foreign = tmp_path / attempt_name(claim.stack_id, 7)  # Of a former database.
+    foreign = tmp_path / attempt_name(claim.stack_id, 7)  # Of a former database, or yet to come.
     for step in (900, 901):
         (foreign / str(step)).mkdir(parents=True)
     paths = [saved(tmp_path, claim, step) for step in (2, 3, 4)]
@@ -148,8 +148,9 @@ def test_what_the_database_lists_is_kept_whatever_else_lies_there(
     for step, path in zip((2, 3, 4), paths, strict=True):
         writer.put(report(claim, Progress.RUNNING, checkpoint=path, checkpoint_step=step))
     writer.close()
-    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*/*")}
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/1/*")}
     assert left == {*paths[1:], ahead}
+    assert len(list(foreign.iterdir())) == 2
 
 
 def test_a_later_attempt_keeps_the_checkpoint_to_fall_back_to(
