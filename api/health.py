@@ -82,7 +82,7 @@ class BeatWatch:
 
 
 @router.get("/healthz", operation_id="get_health")
-def healthz() -> Health:
+async def healthz() -> Health:  # In no thread: all of them may be waiting for the database.
     """Answers as long as the process does."""
     return Health(status="ok", version=version("sweeper"))
 

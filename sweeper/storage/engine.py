@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import QueuePool
 
 from sweeper.errors import StorageFull, SweeperError, Unavailable
@@ -24,6 +25,9 @@ T = TypeVar("T")
 ATTEMPTS = 5
 """Of a whole transaction that loses a deadlock or a serialisation conflict."""
 
+CONNECTION_WAIT_S = 10.0
+"""For one of the pool, as for a lock."""
+
 SQLITE_PRAGMAS = (
     "synchronous=FULL",
     "busy_timeout=10000",
@@ -31,6 +35,14 @@ SQLITE_PRAGMAS = (
     "temp_store=MEMORY",
     "journal_size_limit=67108864",
 )
+POSTGRESQL_CONNECTION = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word, as after a cut of the network, is noticed within 30 s."""
 POSTGRESQL_SETTINGS = {
     "timezone": "UTC",
     "lock_timeout": "10s",
@@ -160,7 +172,13 @@ def _sqlite_engine(path: Path, mode: str, pragmas: tuple[str, ...]) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    return create_engine("sqlite://", module=module, creator=connect, poolclass=QueuePool)
+    return create_engine(
+        "sqlite://",
+        module=module,
+        creator=connect,
+        poolclass=QueuePool,
+        pool_timeout=CONNECTION_WAIT_S,
+    )
 
 
 def _on_begin(engine: Engine, statement: str) -> None:
@@ -171,7 +189,12 @@ def _on_begin(engine: Engine, statement: str) -> None:
 
 def _postgresql(url: URL) -> Engine:
     engine = create_engine(
-        url, pool_pre_ping=True, pool_size=8, max_overflow=16, connect_args={"connect_timeout": 5}
+        url,
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=16,
+        pool_timeout=CONNECTION_WAIT_S,
+        connect_args=POSTGRESQL_CONNECTION,
     )
 
     @event.listens_for(engine, "connect")
@@ -185,7 +208,7 @@ def _postgresql(url: URL) -> Engine:
 
 def postgresql_migrator(url: URL) -> Engine:
     """An engine for changing the schema: without limits on the time of a statement."""
-    return create_engine(url, pool_size=1)
+    return create_engine(url, pool_size=1, connect_args=POSTGRESQL_CONNECTION)
 
 
 def _sqlstate(error: DBAPIError) -> str | None:
@@ -198,6 +221,8 @@ def translated() -> Iterator[None]:
     """Errors of the database as those that a user can act on; others pass."""
     try:
         yield
+    except NoConnectionLeft as error:
+        raise Unavailable(f"{Unavailable.__doc__} (all connections are waiting for it)") from error
     except DBAPIError as error:
         known = _known(error)
         if known is None:
@@ -225,6 +250,10 @@ def _known(error: DBAPIError) -> SweeperError | None:
     return None
 
 
-SQLITE_UNAVAILABLE = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR")
-POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "55P03", "25P03")
-"""Connection lost, out of resources, ended by the operator, a lock or an idle time-out."""
+SQLITE_UNAVAILABLE = (
+    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR"),
+    "SQLITE_PROTOCOL",  # Many processes open a file at once that one has left without closing.
+)
+POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "55P03", "25P03", "25006")
+"""Connection lost, out of resources, ended by the operator, a time-out of a lock or an idle one, no
+writes taken."""

@@ -1,8 +1,14 @@
 """Health of the process, and readiness of the whole."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from anyio.to_thread import current_default_thread_limiter
 from starlette.testclient import TestClient
 
 from api.health import STILL_S, BeatWatch
+from sweeper.storage.engine import sqlite_module
 from sweeper.storage.records import DispatcherRow
 from sweeper.storage.store import Store
 from tests.api.played import OWNER
@@ -16,6 +22,29 @@ def test_the_process_answers(client: TestClient) -> None:
     answer = client.get("/healthz")
     assert answer.status_code == 200
     assert answer.json()["status"] == "ok"
+
+
+def test_the_process_answers_while_every_thread_waits_for_the_database(
+    client: TestClient, store: Store, sweep_id: str
+) -> None:
+    path = store.url.removeprefix("sqlite:///")
+    assert client.portal is not None
+    threads = client.portal.call(current_default_thread_limiter)
+    with (
+        closing(sqlite_module().connect(path, isolation_level=None)) as other,
+        ThreadPoolExecutor(int(threads.total_tokens)) as pool,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            pause = f"/api/v1/sweeps/{sweep_id}/pause"
+            asked = [pool.submit(client.post, pause) for _ in range(int(threads.total_tokens))]
+            while threads.available_tokens:
+                time.sleep(0.01)
+            assert client.get("/healthz").status_code == 200
+            assert not any(request.done() for request in asked)
+        finally:
+            other.execute("ROLLBACK")
+        assert {request.result().status_code for request in asked} <= {202, 503}
 
 
 def test_readiness_needs_a_beat_seen_moving(client: TestClient, store: Store) -> None:

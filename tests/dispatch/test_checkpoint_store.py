@@ -193,11 +193,13 @@ def test_a_checkpoint_that_cannot_be_written_costs_itself(tmp_path: Path, in_the
         (folder / in_the_way).parent.mkdir(parents=True, exist_ok=True)
         (folder / in_the_way).touch()
         checkpoints.save_at_once(run)
-        assert checkpoints.newest is None
+        before = checkpoints.newest
         (folder / in_the_way).unlink()
         checkpoints.save_at_once(run)
-        assert checkpoints.newest is not None
-    assert load(folder / checkpoints.newest.path)[1]["step"] == 0
+        after = checkpoints.newest
+    assert before is None
+    assert after is not None
+    assert load(folder / after.path)[1]["step"] == 0
 
 
 def _work(home: Path, checkpoints: Path) -> Work:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from sweeper.errors import StorageFull, SweeperError, Unavailable
+from sweeper.storage import engine
 from sweeper.storage.engine import Database, journal_mode, parse_url, wal_is_safe
 from sweeper.storage.store import Store, open_store
 from tests.storage.builders import submit
@@ -109,6 +110,33 @@ def test_a_lost_server_is_unavailable_and_then_comes_back(postgresql_url: str) -
         other.write(lambda c: c.execute(text(f"{kill} AND datname = current_database()")).all())
         other.close()
         store.ping()
+
+
+def test_a_server_that_takes_no_writes_is_unavailable(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    setting = f"ALTER DATABASE {database.url.database} SET default_transaction_read_only = on"
+    database.write(lambda c: c.execute(text(setting)))
+    database.close()
+    database = Database(postgresql_url)
+    with pytest.raises(Unavailable, match="read-only"):
+        database.write(lambda c: c.execute(text("DELETE FROM dispatcher")))
+    database.close()
+
+
+def test_more_threads_than_connections_are_told_to_come_back(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "CONNECTION_WAIT_S", 0.01)
+    database = Database(store_url)
+
+    def one_more(depth: int) -> int:
+        try:
+            return database.read(lambda _: one_more(depth + 1))
+        except Unavailable:
+            return depth
+
+    assert one_more(0) >= 15
+    database.close()
 
 
 def test_ended_trials_are_guarded_by_the_database_itself(store: Store, store_url: str) -> None:
