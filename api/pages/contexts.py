@@ -124,7 +124,10 @@ class NewPage:
     own: Mapping[str, Mapping[str, Rule]]
     """Those of one optimizer only, by its name."""
     parameters: Mapping[str, str]
-    """What can be swept, with the names of the optimizers that have it."""
+    """What can be swept, with the names of the optimizers that have it where these are few."""
+    searchable: Mapping[str, str]
+    """What can be searched over, likewise."""
+    samplers: Sequence[str]
     scales: Sequence[ScaleChoice]
     architectures: Sequence[str]
     schedules: Sequence[str]

@@ -1,7 +1,7 @@
 """The context of the form for a new sweep: what can be chosen, and its defaults."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from api.pages.contexts import NewPage, ScaleChoice
 from sweeper import optimizer_info
@@ -10,7 +10,7 @@ from sweeper.grids import axis_scale
 from sweeper.optimizer_info import OptimizerInfo
 from sweeper.service import Service
 from sweeper.settings import CHOICES, RUN_NUMBERS, WIDTHS, Rule, axis_parameters
-from sweeper.spec import AxisSpec
+from sweeper.spec import AxisSpec, SamplerName
 from trainers.config import SCHEDULE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS
 from trainers.scales import ARCHITECTURES, Scale
 
@@ -38,6 +38,8 @@ STUDIED_VALUES: Mapping[str, str] = {
     "batch_multiple": "0.5 1 2 4",
 }
 """What a second axis starts from."""
+NAMED = 3
+"""Optimizers that are named beside a hyperparameter which no others have."""
 MULTIPLES = "0.1 0.316 1 3.16 10"
 
 
@@ -52,6 +54,8 @@ def new_page(service: Service) -> NewPage:
         }
         for info in optimizers
     }
+    parameters = _parameters(optimizers)
+    numbers = set[str]().union(*(info.hyperparameters for info in optimizers))
     return NewPage(
         optimizers=optimizers,
         shared=shared,
@@ -60,7 +64,9 @@ def new_page(service: Service) -> NewPage:
         parameterisations=CHOICES["parameterisation"],
         widths=WIDTHS,
         own=own,
-        parameters=_parameters(optimizers),
+        parameters=parameters,
+        searchable={name: parameters[name] for name in parameters if name in numbers},
+        samplers=get_args(SamplerName),
         scales=[_scale(name, scale) for name, scale in use_cases.scales().items()],
         architectures=list(ARCHITECTURES),
         schedules=list(SCHEDULE_HYPERPARAMETERS),
@@ -72,7 +78,7 @@ def new_page(service: Service) -> NewPage:
             "ranges": SUGGESTED_RANGES,
             "values": STUDIED_VALUES,
             "multiples": MULTIPLES,
-            "axisScales": {name: _customary_scale(name) for name in _parameters(optimizers)},
+            "axisScales": {name: _customary_scale(name) for name in parameters},
             "defaults": {info.name: _defaults(info) for info in optimizers},
         },
     )
@@ -105,8 +111,9 @@ def _parameters(optimizers: Sequence[OptimizerInfo]) -> Mapping[str, str]:
 
 
 def _who_has(parameter: str, optimizers: Sequence[OptimizerInfo]) -> str:
+    """The few that have it; of one that many have, each optimizer tells whether it does."""
     having = [info.name for info in optimizers if parameter in _sweepable(info)]
-    return "" if len(having) == len(optimizers) else ", ".join(having)
+    return ", ".join(having) if len(having) <= NAMED else ""
 
 
 def _scale(name: str, scale: Scale) -> ScaleChoice:

@@ -1,5 +1,5 @@
 // One axis in the form; the names of the second one's controls begin with "second.".
-import { field, filled, form, given, number, numbers, written } from "./form_fields.js";
+import { byId, field, filled, given, number, numbers, tellCustomary, written } from "./form_fields.js";
 
 export const FIRST = { prefix: "", pointer: "/axis" };
 export const SECOND = { prefix: "second.", pointer: "/second_axis" };
@@ -23,7 +23,7 @@ export function buildAxis(axis, place) {
   const found = { parameter: parameterOf(axis) };
   place(`${pointer}/parameter`, `${prefix}parameter`);
   if (filled(`${prefix}scale`)) found.scale = filled(`${prefix}scale`);
-  if (field(`${prefix}scale`)) place(`${pointer}/scale`, `${prefix}scale`);
+  place(`${pointer}/scale`, `${prefix}scale`);
   for (const key of PARTS[modeOf(axis)]) {
     const text = filled(prefix + key);
     if (LISTS.has(key)) found[key] = numbers(text);
@@ -32,16 +32,16 @@ export function buildAxis(axis, place) {
   }
   place(pointer, prefix + PARTS[modeOf(axis)][0]);
   if (modeOf(axis) === "half") found.half_decades = true;
-  if (field(`${prefix}zero`)?.checked) found.zero = true;
-  if (field(`${prefix}zero`)) place(`${pointer}/zero`, `${prefix}zero`);
+  if (field(`${prefix}zero`).checked && !byId(`${prefix}zero-label`).hidden) found.zero = true;
+  place(`${pointer}/zero`, `${prefix}zero`);
   return found;
 }
 
 /** Show an axis of a sweep in its controls. */
 export function fillAxis({ prefix }, spec) {
   field(`${prefix}parameter`).value = spec.parameter;
-  if (field(`${prefix}scale`)) field(`${prefix}scale`).value = spec.scale ?? "";
-  if (field(`${prefix}zero`)) field(`${prefix}zero`).checked = spec.zero ?? false;
+  field(`${prefix}scale`).value = spec.scale ?? "";
+  field(`${prefix}zero`).checked = spec.zero ?? false;
   if (spec.half_decades) field(`${prefix}mode`).value = "half";
   else field(`${prefix}mode`).value = spec.values ? "list" : spec.multiples ? "multiples" : "";
   for (const key of LISTS) field(prefix + key).value = (spec[key] ?? []).map(written).join(" ");
@@ -54,8 +54,6 @@ export function adaptAxis(axis) {
   for (const key of new Set(Object.values(PARTS).flat())) {
     field(axis.prefix + key).closest(".field").hidden = !shown.includes(key);
   }
-  if (axis !== FIRST) return;
-  const customary = given.axisScales[parameterOf(axis)] ?? "linear";
-  field("scale").options[0].textContent = `customary (${customary.replaceAll("_", " ")})`;
-  form.querySelector("#zero-label").hidden = scaleOf(axis) !== "log";
+  tellCustomary(`${axis.prefix}scale`, parameterOf(axis));
+  byId(`${axis.prefix}zero-label`).hidden = scaleOf(axis) !== "log";
 }

@@ -18,3 +18,10 @@ export const written = (value) => {
   const size = Math.abs(value);
   return typeof value !== "number" || value === 0 || (size >= 0.01 && size < 1e4) ? String(value) : value.toExponential().replace("+", "");
 };
+
+/** Say beside "customary" which scale that is for a hyperparameter. */
+export function tellCustomary(name, parameter) {
+  const [customary, ...scales] = field(name).options;
+  const meant = scales.find((option) => option.value === given.axisScales[parameter]);
+  customary.textContent = meant ? `customary (${meant.textContent})` : "customary";
+}

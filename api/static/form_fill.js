@@ -1,4 +1,6 @@
 import { FIRST, fillAxis, SECOND } from "./form_axis.js";
+import { fillRounds } from "./form_rounds.js";
+import { fillSearch } from "./form_search.js";
 import { boxes, field, form, written } from "./form_fields.js";
 import { build } from "./form_request.js";
 import { adapt } from "./form_adapt.js";
@@ -7,8 +9,11 @@ import { adapt } from "./form_adapt.js";
 export function fill(spec) {
   clearForm();
   field("name").value = spec.name ?? "";
+  if (spec.search) fillSearch(spec.search);
   if (spec.axis) fillAxis(FIRST, spec.axis);
   if (spec.second_axis) fillAxis(SECOND, spec.second_axis);
+  fillRounds(spec);
+  field("centre").value = spec.centre ?? "";
   for (const entry of spec.optimizers) fillOptimizer(typeof entry === "string" ? { name: entry } : entry);
   for (const group of ["scales", "architectures"]) {
     const chosen = spec[group] ?? [boxes(group)[0].value];
@@ -48,15 +53,16 @@ export function clearForm() {
 }
 
 // What a sweep can say that the form has a control for.
-const SHOWN = new Set(["name", "axis", "second_axis", "optimizers", "scales", "architectures", "seeds",
+const SHOWN = new Set(["name", "axis", "second_axis", "search", "extend", "refine", "centre", "optimizers", "scales", "architectures", "seeds",
   "base", "data", "priority", "fresh"]);
 
 /** Whether everything the sweep says is in the request that the form builds. */
 function covers(built, spec) {
-  const norm = (entry) => JSON.stringify(Object.entries(typeof entry === "string" ? { name: entry } : entry ?? {}).sort());
+  const sorted = (_, value) => value?.constructor === Object ? Object.entries(value).sort() : value;
+  const norm = (entry) => JSON.stringify(typeof entry === "string" ? { name: entry } : entry ?? {}, sorted);
   const same = (a, b) => a.length === b.length && a.every((entry, i) => norm(entry) === norm(b[i]));
   const order = (entries) => [...entries].sort((a, b) => norm(a) < norm(b) ? -1 : 1);
   return Object.keys(spec).every((key) => SHOWN.has(key))
     && same(order(built.optimizers), order(spec.optimizers))
-    && ["base", "axis", "second_axis"].every((key) => norm(built[key]) === norm(spec[key]));
+    && ["base", "axis", "second_axis", "search", "extend", "refine"].every((key) => norm(built[key]) === norm(spec[key]));
 }

@@ -1,13 +1,16 @@
 import { buildAxis, FIRST, parameterOf, SECOND } from "./form_axis.js";
-import { boxes, byId, field, filled, form, given, number, numbers, optimizerNames } from "./form_fields.js";
+import { buildRounds } from "./form_rounds.js";
+import { buildSearch, isSearch } from "./form_search.js";
+import { boxes, byId, field, filled, form, number, numbers, optimizerNames } from "./form_fields.js";
 
 /** The request, and for every part of it the control that an error belongs to. */
 export function build() {
   const places = [];
   const place = (pointer, name) => places.push([pointer, typeof name === "string" ? field(name) : name]);
-  const spec = { name: filled("name") || field("name").placeholder, axis: buildAxis(FIRST, place) };
-  if (parameterOf(SECOND)) spec.second_axis = buildAxis(SECOND, place);
+  const spec = { name: filled("name") || field("name").placeholder, ...lookedAt(place) };
   place("/name", "name");
+  if (filled("centre")) spec.centre = filled("centre");
+  place("/centre", "centre");
   place("", byId("general-error"));
   spec.optimizers = optimizerNames.filter((name) => field(`o.${name}`).checked)
     .map((name, i) => optimizer(name, `/optimizers/${i}`, place));
@@ -33,6 +36,13 @@ export function build() {
   return { spec, places };
 }
 
+/** The axis or both, with their rounds; or a search. */
+function lookedAt(place) {
+  if (isSearch()) return { search: buildSearch(place) };
+  const second = parameterOf(SECOND) ? { second_axis: buildAxis(SECOND, place) } : {};
+  return { axis: buildAxis(FIRST, place), ...second, ...buildRounds(place) };
+}
+
 function optimizer(name, pointer, place) {
   const prefix = `o.${name}.`;
   const found = { name };
@@ -40,7 +50,7 @@ function optimizer(name, pointer, place) {
     if (!control.name.startsWith(prefix)) continue;
     const key = control.name.slice(prefix.length);
     if (control.type === "checkbox") {
-      if (control.checked && !given.has[name].includes(field("parameter").value)) found[key] = true;
+      if (control.checked && !control.closest("label").hidden) found[key] = true;
     } else if (control.value.trim() && !control.disabled && !control.closest(".field").hidden) {
       if (key === "values") found.values = numbers(control.value);
       else found[key] = key === "label" ? control.value.trim() : number(control.value);

@@ -5,6 +5,7 @@ import { boxes, byId, field, form, given } from "./form_fields.js";
 import { clearForm, fill } from "./form_fill.js";
 import { dropPreview, preview, send } from "./form_preview.js";
 import { build } from "./form_request.js";
+import { suggestSearched } from "./form_search.js";
 
 // A sweep that the form cannot show is kept whole and sent as it stands.
 let asIs = null;
@@ -84,6 +85,7 @@ form.addEventListener("input", (event) => {
   if (event.target.id === "preset") return;
   if (event.target.id === "parameter") suggestRange();
   suggestValues(event.target.name);
+  suggestSearched(event.target.name);
   key = null;
   changed();
 });
@@ -114,12 +116,25 @@ function randomText() {
   return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-");
 }
 
+// A curve through what a search has found, over the first hyperparameter of it.
+function throughBest({ id, name, spec: { search, ...rest } }) {
+  const over = Object.keys(search.over);
+  const parameter = over.includes("lr") ? "lr" : over[0];
+  const axis = { parameter, multiples: given.multiples.split(" ").map(Number) };
+  return { ...rest, name: `${parameter} through ${name}`.slice(0, 120), axis, centre: id };
+}
+
 async function start() {
   const query = new URL(location.href).searchParams;
   if (query.has("from")) {
     const answer = await fetch(`/api/v1/sweeps/${encodeURIComponent(query.get("from"))}`);
     if (answer.ok) return take((await answer.json()).spec);
     byId("preset-summary").textContent = `There is no sweep ${query.get("from")} to start from.`;
+  }
+  if (query.has("through")) {
+    const answer = await fetch(`/api/v1/sweeps/${encodeURIComponent(query.get("through"))}`);
+    if (answer.ok) return take(throughBest(await answer.json()));
+    byId("preset-summary").textContent = `There is no search ${query.get("through")}.`;
   }
   const preset = query.get("preset");
   if (preset in given.presets) {

@@ -68,3 +68,17 @@ def test_the_form_offers_options_that_are_numbers_as_axes(client: TestClient) ->
     assert 'name="o.soap.precondition_frequency"' in page
     assert '<option value="precondition_frequency"' in page
     assert 'name="o.torch.AdamW.amsgrad"' not in page
+
+
+def test_a_hyperparameter_names_its_optimizers_where_these_are_few(client: TestClient) -> None:
+    text = client.get("/new").text
+    assert '<option value="weight_decay">weight_decay</option>' in text
+    assert '<option value="beta3">beta3 (ademamix)</option>' in text
+
+
+def test_only_hyperparameters_can_be_searched_over(client: TestClient) -> None:
+    text = client.get("/new").text
+    row = text[text.index('id="s.0.parameter"') :].partition("</select>")[0]
+    offered = set(re.findall(r'<option value="(\w+)"', row))
+    assert {"lr", "momentum", "eps", "rho"} <= offered
+    assert not {"batch_size", "steps", "precondition_frequency"} & offered

@@ -41,7 +41,8 @@ def test_a_template_uses_what_its_context_has(context: Any) -> None:
 
 
 def test_every_template_is_a_page_or_shared() -> None:
-    parts = ("base", "comparison", "heatmap", "keeping", "parts", "search")
+    parts = ["base", "comparison", "heatmap", "keeping", "parts", "search"]
+    parts += ["form_axis", "form_optimizers", "form_search"]
     shared = {f"{name}.html" for name in parts}
     assert {path.name for path in FOLDER.iterdir()} == shared | {template_name(c) for c in PAGES}
 

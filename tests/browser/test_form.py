@@ -49,7 +49,7 @@ def test_what_is_wrong_stands_beside_its_field(visit: Visit) -> None:
 def test_the_form_is_in_its_address(visit: Visit) -> None:
     page = visit.page
     page.goto("/new")
-    page.get_by_label("Hyperparameter").select_option("eps")
+    page.get_by_label("Hyperparameter", exact=True).select_option("eps")
     page.get_by_label("lion", exact=True).check()
     lion = page.locator('[data-optimizer="lion"]')
     expect(lion.locator(".hint")).to_contain_text("has no eps; it has")
@@ -58,7 +58,7 @@ def test_the_form_is_in_its_address(visit: Visit) -> None:
     lion.get_by_label("keep as a flat reference line").check()
     expect(page.locator("#p-points")).to_have_text("14")
     page.goto(page.url)
-    expect(page.get_by_label("Hyperparameter")).to_have_value("eps")
+    expect(page.get_by_label("Hyperparameter", exact=True)).to_have_value("eps")
     expect(page.get_by_label("Low", exact=True)).to_have_value("1e-12")
     expect(lion.get_by_label("keep as a flat reference line")).to_be_checked()
     expect(page.locator("#p-points")).to_have_text("14")
@@ -87,22 +87,57 @@ def test_a_sweep_with_more_than_the_form_shows_is_sent_as_it_stands(visit: Visit
     page.request.post(f"/api/v1/sweeps/{second}/cancel")
 
 
-def test_a_search_can_be_submitted_again_as_it_is(visit: Visit) -> None:
+def test_a_search_is_filled_in_submitted_and_swept_through(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new")
+    page.get_by_label("What the sweep looks for").select_option("search")
+    expect(page.locator("#p-points")).to_have_text("12")
+    expect(page.get_by_label("Hyperparameter", exact=True)).to_be_hidden()
+    page.get_by_label("Hyperparameter 2").select_option("momentum")
+    expect(page.get_by_label("Lowest 2")).to_have_value("0.5")
+    expect(page.get_by_label("Hyperparameter 3")).to_be_visible()
+    expect(page.get_by_label("Hyperparameter 4")).to_be_hidden()
+    page.get_by_label("Highest 2").fill("1.5")
+    wrong = page.locator(".field", has=page.get_by_label("Highest 2")).locator(".error-text")
+    expect(wrong).to_contain_text("high < 1")
+    page.get_by_label("Highest 2").fill("0.9")
+    page.get_by_label("Candidates of each curve").fill("3")
+    page.get_by_label("Steps", exact=True).fill("20")
+    expect(page.locator("#p-points")).to_have_text("3")
+    page.goto(page.url)
+    expect(page.locator("#p-points")).to_have_text("3")
+    submit_form(page)
+    page.wait_for_selector(ENDED, timeout=TRAINED_MS)
+    search = page.url.rpartition("/")[2]
+    page.get_by_role("link", name="Sweep through them").click()
+    expect(page.locator("#as-is")).to_be_hidden()
+    expect(page.get_by_label("Through the best of a search")).to_have_value(search)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("lr through search of adamw")
+    expect(page.locator("#p-points")).to_have_text("5")
+    visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
+
+
+def test_a_search_can_be_submitted_again(visit: Visit) -> None:
     page = visit.page
     spec = {
         "name": "search again",
-        "search": {"over": {"lr": {"low": 0.001, "high": 0.1}}, "trials": 3},
+        "search": {
+            "over": {"lr": {"low": 0.001, "high": 0.1}, "eps": {"low": 1e-9, "high": 1e-6}},
+            "trials": 3,
+            "at_once": 2,
+        },
         "optimizers": ["adamw"],
         "base": {"steps": 20},
     }
     first = page.request.post("/api/v1/sweeps", data=spec).json()["id"]
     page.request.post(f"/api/v1/sweeps/{first}/cancel")
     page.goto(f"/new?from={first}")
-    expect(page.locator("#as-is")).to_be_visible()
     expect(page.locator("#p-points")).to_have_text("3")
+    expect(page.locator("#as-is")).to_be_hidden()
     submit_form(page)
     second = page.url.rpartition("/")[2]
-    assert page.request.get(f"/api/v1/sweeps/{second}").json()["spec"] == spec
+    sent = page.request.get(f"/api/v1/sweeps/{second}").json()["spec"]
+    assert {key: sent[key] for key in spec} == spec
     # Its page is alive: the figure is drawn, and the end is seen without a reload.
     page.wait_for_selector("#figure .main-svg")
     page.wait_for_selector(ENDED, timeout=TRAINED_MS)
@@ -143,6 +178,40 @@ def test_a_second_axis_and_multiples_are_in_the_form(visit: Visit) -> None:
     page.goto(page.url)
     expect(page.get_by_label("Second one")).to_have_value("beta2")
     expect(page.locator("#p-points")).to_have_text("10")
+    visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
+
+
+def test_rounds_and_the_scale_of_a_second_axis_are_in_the_form(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new")
+    page.get_by_text("Second axis").click()
+    page.get_by_label("Second one").select_option("weight_decay")
+    page.get_by_label("Second: Values").fill("1e-4 1e-3")
+    page.get_by_label("Second: also the value 0").check()
+    expect(page.locator("#p-variants")).to_have_text("3")
+    expect(page.locator("#p-added")).to_be_hidden()
+    page.get_by_text("Further values, added").click()
+    page.get_by_label("Bracketing: budget").fill("4")
+    page.get_by_label("Refinement: budget").fill("0")
+    wrong = page.locator(".field", has=page.get_by_label("Refinement: budget"))
+    expect(wrong.locator(".error-text")).to_contain_text("greater than or equal to 1")
+    page.get_by_label("Refinement: budget").fill("5")
+    expect(page.locator("#p-added")).to_have_text("27")
+    page.get_by_label("Its scale").select_option("linear")
+    expect(page.get_by_label("Second: also the value 0")).to_be_hidden()
+    expect(page.locator("#p-variants")).to_have_text("2")
+    page.goto(page.url)
+    expect(page.locator("#p-added")).to_have_text("18")
+    expect(page.get_by_label("Bracketing: budget")).to_be_visible()
+    submit_form(page)
+    sweep = page.url.rpartition("/")[2]
+    page.request.post(f"/api/v1/sweeps/{sweep}/cancel")
+    spec = page.request.get(f"/api/v1/sweeps/{sweep}").json()["spec"]
+    assert (spec["extend"], spec["refine"]) == ({"budget": 4}, {"budget": 5})
+    assert spec["second_axis"]["scale"] == "linear"
+    page.goto(f"/new?from={sweep}")
+    expect(page.get_by_label("Refinement: budget")).to_have_value("5")
+    expect(page.locator("#as-is")).to_be_hidden()
     visit.complaints[:] = [c for c in visit.complaints if "422" not in c]
 
 
