@@ -33,6 +33,13 @@ def stability_frame(curves: Sequence[Json]) -> "DataFrame":
 
 
 def _frame(rows: Iterable[Json]) -> "DataFrame":
+    """The rows, with NaN in a column of numbers also where it has none at all."""
     import pandas
 
-    return pandas.DataFrame.from_records(list(rows))
+    frame = pandas.DataFrame.from_records(list(rows))
+    empty = [name for name in frame if frame[name].isna().all() and not _is_text(str(name))]
+    return frame.astype(dict.fromkeys(empty, float))
+
+
+def _is_text(name: str) -> bool:
+    return name == "edge" or name.endswith(("reason", "unit"))

@@ -57,6 +57,7 @@ def test_results_curves_and_figure_tell_the_same(client: Client, sweep_id: str) 
         assert stability["best_loss"][label] == curve["stability"]["best_loss"] == lowest
         assert means.min() == means[stability["best_value"][label]] == lowest
         assert means.to_dict() == {point["value"]: point["loss_mean"] for point in curve["points"]}
+    assert curves["loss_low"].dtype == float  # one seed: no interval, and NaN rather than None
     assert {trace.name for trace in client.figure(sweep_id).data} == {"adamw", "sgd"}
     assert client.figure(sweep_id, theme="dark").layout.meta["theme"] == "dark"
     assert "plotly" in client.figure_html(sweep_id)
