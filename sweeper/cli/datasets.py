@@ -68,7 +68,7 @@ def prepare(
 
     The text is the field `text` of JSONL, Parquet and Arrow files. A text file is one document; a
     long one is cut at empty lines. A process that was stopped or killed is gone on with by the
-    same command, and ends with the same bytes.
+    same command, and ends with the same bytes; one that is done stays as it is.
 
     Examples: sweeper data prepare c4/*.json.gz --name c4 --tokenizer spiece.model;
     sweeper data prepare book.txt --name book --tokenizer bytes
@@ -99,7 +99,7 @@ def prepare(
 
 @app.command()
 def ls(data: options.Data = options.HOME, as_json: options.AsJson = False) -> None:
-    """List the data sets that sweeps can name.
+    """List the data sets that sweeps can name; exits 2 if one cannot be read.
 
     Example: sweeper data ls
     """
@@ -109,12 +109,20 @@ def ls(data: options.Data = options.HOME, as_json: options.AsJson = False) -> No
         from trainers.token_files import known_names
 
         prepare_embedded(folder)
-        found = [_described(folder, name) for name in known_names(folder)]
+        names = known_names(folder)
+    found, unreadable = [], []
+    for name in names:
+        try:
+            found.append(_described(folder, name))
+        except ValueError as error:
+            unreadable.append(str(error))
     if as_json:
         print_json(found)
-        return
-    columns = ("name", "tokens", "held out", "vocabulary", "tokenizer", "sha256")
-    print_table(columns, (_row(described) for described in found))
+    else:
+        columns = ("name", "tokens", "held out", "vocabulary", "tokenizer", "sha256")
+        print_table(columns, map(_row, found))
+    if unreadable:
+        raise UsageError("; ".join(unreadable))
 
 
 @app.command()

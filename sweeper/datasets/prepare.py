@@ -58,14 +58,18 @@ class Progress:
 def prepare(plan: Plan, data_dir: Path, *, workers: int) -> Generator[Progress]:
     """Prepares the data set while it is iterated over, and says how far it is.
 
-    Goes on where an earlier run of the same plan ended. Raises ValueError for a name that is
-    taken, an unfinished data set of another plan, or a document that cannot be read.
+    Goes on where an earlier run of the same plan ended, and does nothing if that was done. Raises
+    ValueError for a name that is taken, an unfinished data set of another plan, or a document that
+    cannot be read.
     """
     folder = data_dir / plan.name
     partial = data_dir / f".{plan.name}.partial"
-    _check_name(plan.name, folder)
+    _check_name(plan.name)
+    if folder.exists():
+        _check_plan(folder, plan, "there is a data set")
+        yield _progress(plan, finished(folder))
+        return
     with claimed(partial):
-        _check_name(plan.name, folder)
         shards = _adopt(partial, plan)
         progress = _progress(plan, shards)
         yield progress
@@ -80,27 +84,30 @@ def prepare(plan: Plan, data_dir: Path, *, workers: int) -> Generator[Progress]:
         sync(data_dir)
 
 
-def _check_name(name: str, folder: Path) -> None:
+def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise ValueError(f"a name must match {NAME.pattern}, but got '{name}'")
     if name == EMBEDDED:
         raise ValueError(f"'{EMBEDDED}' is the built-in data set: choose another name")
-    if folder.exists():
-        raise ValueError(f"there is a data set '{name}' already: choose another name")
+
+
+def _check_plan(folder: Path, plan: Plan, what: str) -> None:
+    """Raise ValueError unless the folder is of this very plan."""
+    path, now = folder / PLAN, json.loads(plan.to_json())
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if changed := [key for key in now if before.get(key) != now[key]]:
+        raise ValueError(
+            f"{what} '{plan.name}' with other {', '.join(changed)}: give the same, choose another "
+            f"name, or remove {folder}"
+        )
 
 
 def _adopt(partial: Path, plan: Plan) -> list[Shard]:
     """The finished shards of a folder of the same plan; one without any may have had another."""
-    path, text, shards = partial / PLAN, plan.to_json(), finished(partial)
-    if not shards:
-        write(path, text)
-    elif path.read_text() != text:
-        before, now = json.loads(path.read_text()), json.loads(text)
-        changed = ", ".join(key for key in now if before.get(key) != now[key])
-        raise ValueError(
-            f"an unfinished data set '{plan.name}' was begun with other {changed}; give the same, "
-            f"or remove {partial}"
-        )
+    if shards := finished(partial):
+        _check_plan(partial, plan, "there is an unfinished data set")
+    else:
+        write(partial / PLAN, plan.to_json())
     return shards
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import environment, run_sweeper
+from tests.cli.processes import environment, only_line, run_sweeper
 from tests.datasets.builders import jsonl, texts, tokenizer_file
 
 
@@ -46,14 +46,16 @@ def test_a_damaged_data_set_is_one_line(damage: str, prepared: Path) -> None:
     if damage != "is missing":
         shard.write_bytes(content[:-2] + (b"" if damage == "is truncated" else b"\1\1"))
     shown = run("verify", "words", cwd=prepared)
-    assert f"sweeper: 'train-00000.bin' of data set 'words' {damage}" in _only_line(shown)
+    assert f"sweeper: 'train-00000.bin' of data set 'words' {damage}" in only_line(shown)
     assert shown.returncode == 2
     (prepared / ".sweeper/datasets/words/manifest.json").write_text("{")
-    assert "'words' cannot be read" in _only_line(run("ls", cwd=prepared))
+    listed = run("ls", "--json", cwd=prepared)
+    assert (listed.returncode, "'words' cannot be read" in listed.stderr) == (2, True)
+    assert [item["name"] for item in json.loads(listed.stdout)] == ["embedded"]
 
 
 BAD = {
-    "x.jsonl --name words --tokenizer bytes": "there is a data set 'words' already",
+    "x.jsonl --name words --tokenizer bytes": "there is a data set 'words' with other sources",
     "x.jsonl --name a/b --tokenizer bytes": "a name must match",
     "y.jsonl --name y --tokenizer bytes": "there is no file or folder y.jsonl",
     "x.jsonl --name y --tokenizer y.model": "there is no tokenizer file y.model",
@@ -66,7 +68,7 @@ BAD = {
 def test_bad_input_is_one_line_and_exit_2(prepared: Path) -> None:
     for arguments, message in BAD.items():
         shown = run("prepare", *arguments.split(), cwd=prepared)
-        assert message in _only_line(shown)
+        assert message in only_line(shown)
         assert shown.returncode == 2
 
 
@@ -86,19 +88,12 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path: Path) ->
     shown = subprocess.run(
         [*limited, *command], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
-    assert "make room, then give the same command again" in _only_line(shown)
+    assert "make room, then give the same command again" in only_line(shown)
     assert shown.returncode == 1
     assert run_sweeper(*command, cwd=tmp_path).returncode == 0
 
 
 def test_an_unknown_data_set_exits_3(tmp_path: Path) -> None:
     shown = run("verify", "c4", cwd=tmp_path)
-    assert "unknown data set 'c4' in " in _only_line(shown)
+    assert "unknown data set 'c4' in " in only_line(shown)
     assert shown.returncode == 3
-
-
-def _only_line(shown: "subprocess.CompletedProcess[str]") -> str:
-    assert shown.stdout == ""
-    lines = shown.stderr.splitlines()
-    assert len(lines) == 1, shown.stderr
-    return lines[0]

@@ -134,11 +134,21 @@ def test_a_name_cannot_be_a_path(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "datasets").exists()
 
 
-def test_a_taken_name_is_refused(tmp_path: Path) -> None:
+def test_what_is_prepared_is_not_prepared_again(tmp_path: Path) -> None:
     wanted = plan("x", [jsonl(tmp_path / "x.jsonl", texts(99))])
-    prepared(tmp_path, wanted)
-    with pytest.raises(ValueError, match="there is a data set 'x' already"):
-        prepared(tmp_path, wanted)
+    *_, last = prepare(wanted, tmp_path, workers=1)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "x").iterdir()}
+    (again,) = prepare(wanted, tmp_path, workers=1)
+    assert (again.documents, again.text_bytes) == (last.documents, last.text_bytes)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "x").iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "x.jsonl"]
+
+
+def test_a_taken_name_is_refused(tmp_path: Path) -> None:
+    prepared(tmp_path, plan("x", [jsonl(tmp_path / "x.jsonl", texts(99))]))
+    other = plan("x", [jsonl(tmp_path / "y.jsonl", texts(99))])
+    with pytest.raises(ValueError, match=r"a data set 'x' with other sources: give the same, ch"):
+        prepared(tmp_path, other)
     with pytest.raises(ValueError, match="'embedded' is the built-in data set"):
         prepared(tmp_path, plan("embedded", [str(tmp_path / "x.jsonl")]))
 
@@ -152,10 +162,10 @@ def test_an_unfinished_data_set_of_another_plan_is_refused(tmp_path: Path) -> No
         prepared(tmp_path, plan("x", [file]))
     unfinished.close()
     tokenizer = tokenizer_file(tmp_path, "sentencepiece")
-    with pytest.raises(ValueError, match=r"was begun with other tokenizer; give the same, or remo"):
+    with pytest.raises(ValueError, match="unfinished data set 'x' with other tokenizer: give"):
         prepared(tmp_path, plan("x", [file], tokenizer))
     jsonl(tmp_path / "x.jsonl", texts(98))
-    with pytest.raises(ValueError, match="was begun with other sources"):
+    with pytest.raises(ValueError, match="unfinished data set 'x' with other sources"):
         prepared(tmp_path, plan("x", [file]))
 
 
