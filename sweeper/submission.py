@@ -19,7 +19,15 @@ from sweeper.trials import Expansion, Variant
 from trainers.config import DataConfig
 from trainers.data import dataset, verify
 from trainers.flops import training_flops
-from trainers.token_files import DataError, known_names
+from trainers.scales import SCALES
+from trainers.token_files import (
+    TRAIN,
+    VALIDATION,
+    DataError,
+    Manifest,
+    known_names,
+    read_manifest,
+)
 
 TIMES_FROM = {
     "measured": "as stacks like these took here",
@@ -55,17 +63,42 @@ def whole_expansion(
 
     Of a search they are those of its first round.
     """
-    if spec.data in known_names(datasets_dir):
-        try:
-            verify(datasets_dir, dataset(datasets_dir, spec.data))
-        except DataError as error:
-            raise InvalidRequest((Problem("/data", str(error)),)) from None
+    if spec.data not in known_names(datasets_dir):
+        return _expansion(spec, data)
+    try:
+        verify(datasets_dir, dataset(datasets_dir, spec.data))
+    except DataError as error:
+        raise InvalidRequest((Problem("/data", str(error)),)) from None
+    expansion = _expansion(spec, data)
+    _check_windows(expansion, read_manifest(datasets_dir / spec.data))
+    return expansion
+
+
+def _expansion(spec: SweepSpec, data: Mapping[str, DataConfig]) -> Expansion:
     if spec.search is None:
         return expand(spec, data)
     check(spec, data)
     if message := missing(spec.search.sampler):
         raise InvalidRequest((Problem("/search/sampler", message),))
     return expand_candidates(spec, data[spec.data], first_candidates(spec))
+
+
+def _check_windows(expansion: Expansion, manifest: Manifest) -> None:
+    """Each part of the data set has a file with a window of every model's length."""
+    needed = max(
+        (t.config.model.sequence_length for t in expansion.trials if not t.config.is_function),
+        default=0,
+    )
+    for part in (TRAIN, VALIDATION):
+        longest = max((manifest.tokens.get(name, 0) for name in manifest.shards(part)), default=0)
+        if longest < needed:
+            fitting = [name for name, scale in SCALES.items() if scale.sequence_length <= longest]
+            message = (
+                f"windows of {needed} tokens are read, but no {part.removesuffix('.bin')} file of "
+                f"the data set has more than {longest}; scales with shorter windows: "
+                f"{', '.join(fitting) or 'none'}"
+            )
+            raise InvalidRequest((Problem("/data", message),))
 
 
 def in_full(spec: SweepSpec, expansion: Expansion, data: Mapping[str, DataConfig]) -> Expansion:

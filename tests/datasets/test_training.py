@@ -74,6 +74,18 @@ def test_a_damaged_data_set_is_refused_before_anything_is_stored(
     assert service.submit(one_run()).new == 1
 
 
+def test_a_data_set_that_is_shorter_than_a_window_is_refused(
+    data_dir: Path, sqlite_store: Store
+) -> None:
+    service = Service(sqlite_store, data_dir)
+    assert service.submit(one_run(data="words")).new == 1
+    with pytest.raises(
+        InvalidRequest, match=r"^/data: windows of 512 tokens are read, but no "
+    ) as e:
+        service.submit(one_run(data="words", scales=["nano", "150m"]))
+    assert "scales with shorter windows: nano" in str(e.value)
+
+
 def test_the_trainer_refuses_a_damaged_data_set_in_one_line(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
