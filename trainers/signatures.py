@@ -24,7 +24,6 @@ def described(build: Callable[..., object], kind: type[Description]) -> Mapping[
     for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
         if get_origin(parameter.annotation) is Annotated:
             _, description, *_ = get_args(parameter.annotation)
-            assert isinstance(description, Hyperparameter | Option), f"{name} is not described"
             if isinstance(description, kind):
                 found[name] = replace(description, default=parameter.default)
     return found

@@ -127,7 +127,7 @@ from trainers.optimizers.transforms import descend
 
 def failing() -> Optimizer:
     def update(grad, state, value, context):
-        if torch.distributed.get_rank() == 1 and context.step == 3:
+        if context.step == 3 and torch.distributed.get_rank() == 1:
             raise torch.OutOfMemoryError("no room on this rank alone")
         return grad, state
     return chain(Optimizer(lambda value, role: {}, update), descend())

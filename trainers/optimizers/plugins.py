@@ -23,6 +23,7 @@ from types import CodeType, ModuleType
 
 from trainers.functions import TrainingFunction
 from trainers.optimizers.base import Entry
+from trainers.optimizers.soundness import check
 
 VARIABLE = "SWEEPER_PLUGINS"
 
@@ -152,8 +153,17 @@ def _installed(path: tuple[str, ...]) -> dict[str, Registered]:
                 raise ValueError(
                     f"{origin} declares {point.name}, which a package declares already"
                 )
-            found[point.name] = _checked(point.name, point.load(), kind, origin, package)
+            found[point.name] = _checked(point.name, _loaded(point, origin), kind, origin, package)
     return found
+
+
+def _loaded(point: importlib.metadata.EntryPoint, origin: str) -> object:
+    try:
+        return point.load()
+    except Exception as error:
+        raise ValueError(
+            f"{origin}: {point.value} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _checked(
@@ -164,6 +174,11 @@ def _checked(
     if not isinstance(defined, kind):
         wanted, got = kind.__name__, type(defined).__name__
         raise ValueError(f"{origin}: {name} must be of type {wanted}, but is of type {got}")
+    if isinstance(defined, Entry):
+        try:
+            check(defined)
+        except ValueError as error:
+            raise ValueError(f"{origin}: {name}: {error}") from error
     return replace(defined, version=version)
 
 
@@ -192,7 +207,7 @@ def _module(name: str, source: str, origin: str) -> ModuleType:
     sys.modules[name] = module  # Dataclasses look their module up while it runs.
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ValueError(f"{origin} fails: {type(error).__name__}: {error}") from error
     return module

@@ -1,5 +1,6 @@
 """Optimizers and training functions from files and packages; the examples are those documented."""
 
+import functools
 import os
 import re
 import subprocess
@@ -12,7 +13,15 @@ import pytest
 from tests.trainers.builders import tiny_config
 from tests.trainers.test_loop import advance_to, run_to_end
 from trainers.loop import StackRun
-from trainers.optimizers import entry, hyperparameters, names, plugins, registered
+from trainers.optimizers import (
+    REGISTRY,
+    entry,
+    hyperparameters,
+    names,
+    plugins,
+    registered,
+    soundness,
+)
 from trainers.runs import start
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "plugins.md"
@@ -104,6 +113,85 @@ def test_a_file_that_cannot_be_used_says_why(source: str, message: str) -> None:
         plugins.load(source, "mine.py:")
 
 
+OWN = """
+from typing import Annotated
+import torch
+from trainers.config import Hyperparameter, Option
+from trainers.optimizers.base import Entry, Optimizer, PerTrial, chain
+from trainers.optimizers.transforms import descend
+
+Share = Annotated[PerTrial, Hyperparameter(default=0.5, high=1.0)]
+
+def build(SIGNATURE):
+    return RESULT
+
+OPTIMIZERS = {"mine": Entry(build, LR, "", "", MORE)}
+"""
+
+
+def own(
+    *, signature: str = "", result: str = "descend()", lr: str = "0.1", more: str = "scaling=None"
+) -> str:
+    parts = {"SIGNATURE": signature, "RESULT": result, "LR": lr, "MORE": more}
+    return functools.reduce(lambda text, part: text.replace(*part), parts.items(), OWN)
+
+
+def step(update: str, state: str = "{}") -> str:
+    return own(result=f"chain(Optimizer(lambda v, r: {state}, lambda g, s, v, c: {update}))")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (own(signature="share: Share"), "share needs a default"),
+        (own(signature="share: Share = 2.0"), "`0 <= share < 1` must hold, but its default is 2.0"),
+        (own(signature="share: Share = 'x'"), "`0 <= share < 1` must hold, but its default is 'x'"),
+        (own(signature="width: int"), "its build takes width: neither described by .* heads, ste"),
+        (own(signature="seed: Share = 0.5"), "seed is a fact of a run and has no description"),
+        (
+            own(signature="share: 'Shape' = 0.5"),
+            "annotations of its build cannot be read: name 'Sh",
+        ),
+        (own(result="None"), "its build must return an Optimizer, but returned None"),
+        (own(lr="0"), "`lr > 0` must hold, but got lr=0"),
+        (own(more="schedule='cosine'"), "schedule must be one of warmup_cosine, .* but got 'cosin"),
+        (
+            own(more="scaling='Adam'"),
+            "scaling must be one of None, adam, sgd, spectral, but got 'A",
+        ),
+        (OWN.replace("Entry(build, LR", "Entry(3, 0.1").replace(", MORE", ""), "a function, but i"),
+        (step("1 / 0"), "its build or its first step fails: ZeroDivisionError: division by zero"),
+        (
+            step("(g.sum(), s)"),
+            r"its update must be of the .* \(2, 32, 16, .* but is \(torch.float",
+        ),
+        (step("(g.double(), s)"), r"shape and type .* but is \(2, 32, 16, torch.float64\)"),
+        (step("(g - g.mean(0), s)"), "a trial's update of embedding depends on another trial"),
+        (step("(g.neg_(), s)"), "its update must change no argument, but changes the gradient"),
+        (step("(s['m'].add_(g), s)", "{'m': v * 0}"), "no argument, but changes the m"),
+        (
+            step("(g, {'m': g.clone()})"),
+            r"a state must keep its names, shapes and types \{\}, but ",
+        ),
+        (
+            step("(g, s)", "{'n': torch.zeros(())}"),
+            "must have the trials first, but n of embedding",
+        ),
+        (step("(-g, {'m': g})", "{'m': v * 0}"), "share no memory with the gradient, but m does"),
+        ("raise SystemExit(3)", " SystemExit: 3"),
+    ],
+)
+def test_an_optimizer_that_cannot_be_swept_says_why(source: str, message: str) -> None:
+    source = source.replace("SIGNATURE", "").replace("RESULT", "None")
+    with pytest.raises(ValueError, match=f"^mine.py.*:.*{message}"):
+        plugins.load(source, "mine.py")
+
+
+@pytest.mark.parametrize("name", [*REGISTRY, "torch.AdamW", "torch.Adafactor"])
+def test_what_is_built_in_is_sound(name: str) -> None:
+    soundness.check(entry(name))
+
+
 def test_names_are_taken_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clash = file.with_name("clash.py")
     clash.write_text(example().replace('"soft_sign": Entry', '"adamw": Entry'))
@@ -168,6 +256,13 @@ def test_a_package_declares_a_training_function(
     with pytest.raises(ValueError, match="a file of SWEEPER_PLUGINS and a package define fit_sine"):
         names()
     monkeypatch.delenv(plugins.VARIABLE)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    install(broken, "broken", "[sweeper.trainers]\nlost = my_functions:LOST\n")
+    with monkeypatch.context() as only:
+        only.syspath_prepend(broken)
+        with pytest.raises(ValueError, match=r"broken 1.2 .*my_functions:LOST cannot be loaded: A"):
+            names()
     second = tmp_path / "second"
     second.mkdir()
     install(second, "again", group)
