@@ -82,7 +82,7 @@ def reset_process(threads: int) -> None:
         torch.use_deterministic_algorithms(False)
     torch.manual_seed(0)
     random.seed(0)
-    # Not where nothing has used it yet: to ask would take memory of a device not trained on.
+    # Not where nothing has used it yet: to ask would take memory of it from others.
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.reset_peak_memory_stats()
 
