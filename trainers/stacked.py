@@ -32,9 +32,16 @@ def linear_add(residual_KMF: Tensor, x_KMD: Tensor, weight_KDF: Tensor) -> Tenso
 
 
 def embedding(ids_KM: Tensor, table_KVD: Tensor) -> Tensor:
-    """The rows of each trial's own table, `(K, M, D)`."""
-    trial_K1 = torch.arange(len(table_KVD), device=ids_KM.device)[:, None]
-    return table_KVD[trial_K1, ids_KM]
+    """The rows of each trial's own table, `(K, M, D)`.
+
+    Looked up in one table, a copy with all trials' rows: the gradient of an embedding is summed in
+    parts. That of an index adds up a row's occurrences one after the other on a GPU, and each of
+    256 bytes occurs often (`indexing_backward_kernel` in PyTorch's `Indexing.cu`).
+    """
+    K, V, _ = table_KVD.shape
+    first_K1 = V * torch.arange(K, device=ids_KM.device)[:, None]
+    rows_RD = table_KVD.clone(memory_format=torch.contiguous_format).flatten(0, 1)
+    return functional.embedding(ids_KM + first_K1, rows_RD)
 
 
 def standardize(x_KMD: Tensor) -> Tensor:

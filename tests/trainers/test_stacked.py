@@ -41,6 +41,18 @@ def test_embedding_reads_each_trials_own_table() -> None:
     assert torch.equal(embedding(ids, table), expected)
 
 
+def test_the_gradient_of_an_embedding_is_a_sum_over_the_occurrences_of_each_token() -> None:
+    """Of tables that lie between other numbers, as parameters do."""
+    table, ids = random(2, 7, 3)[:, 1:6].requires_grad_(), torch.tensor([[0, 4, 4], [4, 2, 2]])
+    grad = random(2, 3, 3)
+    (found,) = torch.autograd.grad(embedding(ids, table), table, grad)
+    expected = torch.zeros(2, 5, 3, dtype=torch.double)
+    for k in range(2):
+        for m in range(3):
+            expected[k, ids[k, m]] += grad[k, m]
+    assert torch.equal(found, expected)
+
+
 def test_a_scale_may_be_moved_into_the_weight() -> None:
     x, scale, w = random(2, 5, 4), random(2, 4), random(2, 4, 3)
     folded = linear(standardize(x), scale_inputs(scale, w))
