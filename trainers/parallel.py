@@ -88,8 +88,14 @@ def join(ranks: Ranks, device: torch.device, rendezvous: str) -> None:
 
 def leave() -> None:
     """Disconnects this process, whatever has become of the others."""
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+    if not distributed.is_initialized():
+        return
+    if distributed.get_backend() == BACKENDS["cuda"]:
+        # Else it would wait for sums that a rank which has ended never sends its part of.
+        world = distributed.group.WORLD
+        assert world is not None, "it is initialized"
+        world.abort()
+    distributed.destroy_process_group()
 
 
 def _summed(tensor: Tensor) -> Tensor:
