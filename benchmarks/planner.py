@@ -97,7 +97,10 @@ def sweep_s(truth: Speed, sizes: Sequence[int], cpus: int) -> float:
 def planned_sizes(config: TrainConfig, speeds: Speeds) -> list[int]:
     """K of every stack of the sweep, as the planner lays it out."""
     plain, key = to_dict(config), stack_key(config)
-    free = [FreeTrial(id=n, stack_key=key, config=plain, demand=0) for n in range(TRIALS)]
+    free = [
+        FreeTrial(id=n, fingerprint=str(n), stack_key=key, config=plain, demand=0)
+        for n in range(TRIALS)
+    ]
     return [stack.size for stack in plan(free, speeds.machine, speeds)]
 
 

@@ -71,7 +71,9 @@ def through_plain_tune(home: Path, configs: Sequence[dict[str, Any]], cpus: int)
 def without_orchestration(home: Path, configs: Sequence[dict[str, Any]], cpus: int) -> float:
     """Wall of the planner's stacks in bare processes, from the first step to the last."""
     free = [
-        FreeTrial(id=n, stack_key=stack_key(from_dict(plain)), config=plain, demand=0)
+        FreeTrial(
+            id=n, fingerprint=str(n), stack_key=stack_key(from_dict(plain)), config=plain, demand=0
+        )
         for n, plain in enumerate(configs)
     ]
     context = multiprocessing.get_context("spawn")

@@ -31,6 +31,7 @@ class FailureKind(StrEnum):
     STORE_UNREACHABLE = "store_unreachable"
     DATA_CORRUPT = "data_corrupt"
     DISK_FULL = "disk_full"
+    OUTDATED = "outdated"
 
 
 class Remedy(StrEnum):
@@ -123,6 +124,9 @@ POLICIES: Mapping[FailureKind, Policy] = {
         alone=Remedy.PAUSE,
         retries=None,
         advice="make room on the disk, then resume the sweep",
+    ),
+    FailureKind.OUTDATED: Policy(
+        together=Remedy.FAIL, counts=True, advice="submit the sweep anew, for today's trainer"
     ),
 }
 

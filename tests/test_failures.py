@@ -49,6 +49,7 @@ def test_a_lost_stack_goes_back_before_it_is_split(kind: FailureKind) -> None:
         (FailureKind.DATA_CORRUPT, Remedy.FAIL),
         (FailureKind.CHECKPOINT_CORRUPT, Remedy.OLDER_CHECKPOINT),
         (FailureKind.DISK_FULL, Remedy.PAUSE),
+        (FailureKind.OUTDATED, Remedy.FAIL),
         (FailureKind.STORE_UNREACHABLE, Remedy.PAUSE),
     ],
 )
@@ -64,4 +65,5 @@ def test_only_failures_of_its_own_making_count_against_a_sweep() -> None:
         FailureKind.HUNG,
         FailureKind.TIMEOUT,
         FailureKind.DATA_CORRUPT,
+        FailureKind.OUTDATED,
     }

@@ -28,8 +28,9 @@ from sweeper.dispatch.messages import timing_from_environment
 from sweeper.dispatch.overseer import Overseer
 from sweeper.dispatch.rounds import advance
 from sweeper.dispatch.running import RunningStacks
-from sweeper.dispatch.searcher import StackSearcher, Supply
+from sweeper.dispatch.searcher import StackSearcher
 from sweeper.dispatch.stop import Stop, end_at_deadline, end_with_parent, install_signals
+from sweeper.dispatch.supply import Supply
 from sweeper.dispatch.trainable import train_stack
 from sweeper.dispatch.warm import WarmWorkers
 from sweeper.dispatch.watchdog import hung_dir

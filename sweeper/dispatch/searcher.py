@@ -2,27 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ray.tune.search import Searcher
 
-from sweeper.dispatch.cluster import Capacity
 from sweeper.dispatch.failpoints import hit
-from sweeper.dispatch.messages import Timing, Work
-from sweeper.dispatch.running import Running, RunningStacks, remaining_costs
-from sweeper.dispatch.stop import Stop
+from sweeper.dispatch.messages import Work
+from sweeper.dispatch.outdated import OUTDATED, OutdatedStack, check
+from sweeper.dispatch.planning import Planning
+from sweeper.dispatch.running import Running
+from sweeper.dispatch.supply import Supply
 from sweeper.dispatch.watchdog import hung_dir
-from sweeper.dispatch.writer import Ended, Writer
+from sweeper.dispatch.writer import Ended
 from sweeper.errors import Fenced, SweeperError
 from sweeper.failures import Failure, FailureKind
-from sweeper.planning.speeds import Speeds, shape_key
-from sweeper.planning.stacking import PlannedStack, plan
-from sweeper.storage.queue import Queue
-from sweeper.storage.records import Claim, FreeTrial
+from sweeper.storage.records import Claim
 from trainers.config import from_dict
 from trainers.optimizers import plugins
 
@@ -37,29 +31,6 @@ IDLE_LIMIT_S = 600.0
 """So long without work, and a Tuner ends and takes along the workers that it keeps warm."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Supply:
-    """What the searcher works with. Tune pickles searchers, and must not reach any of this."""
-
-    store: Queue
-    epoch: int
-    running: RunningStacks
-    writer: Writer
-    stop: Stop
-    capacity: Callable[[], Capacity]
-    data_dir: Path
-    checkpoints: str
-    keeps: bool
-    control: str
-    timing: Timing
-    idle_exit: bool
-    advance: Callable[[], None]
-    """Gives sweeps that think their next points."""
-
-    def __reduce__(self) -> tuple[type[object], tuple[()]]:
-        return object, ()
 
 
 class StackSearcher(Searcher):
@@ -79,6 +50,7 @@ class StackSearcher(Searcher):
         self._asked_at = float("-inf")
         self._advanced_at = float("-inf")
         self._nothing_waits = False
+        self._planning = Planning(supply)
         self.was_idle = False
 
     def suggest(  # type: ignore[override]  # FINISHED is a string, which its base forgets.
@@ -165,7 +137,7 @@ class StackSearcher(Searcher):
 
     def _claimed(self, trial_id: str) -> dict[str, Any] | None:
         supply = self._supply
-        claim = supply.store.claim_interrupted(supply.epoch) or self._new_stack()
+        claim = supply.store.claim_interrupted(supply.epoch) or self._planning.new_stack()
         if claim is None:
             return None
         hit("after_claim", stack=claim.stack_id)
@@ -173,16 +145,16 @@ class StackSearcher(Searcher):
             return self._handed_out(trial_id, claim)
         except Exception as error:
             # Else the database would count the stack as running, and nobody would run it.
-            message = f"it cannot be started: {type(error).__name__}: {error}"
-            failure = Failure(kind=FailureKind.USER_ERROR, message=message)
-            supply.writer.put(Ended(claim, failure))
+            supply.writer.put(Ended(claim, _unstartable(error)))
             raise
 
     def _handed_out(self, trial_id: str, claim: Claim) -> dict[str, Any]:
         """What Tune gives the worker, once this process has noted that the stack runs."""
         supply = self._supply
+        check(claim)
         size, config = len(claim.members), from_dict(claim.members[0].config)
-        capacity, speed = supply.capacity(), self._speeds([claim.members[0].config]).of(config)
+        speed = self._planning.speeds([claim.members[0].config]).of(config)
+        capacity = supply.capacity()
         devices = 1 if config.is_function else min(capacity.per_stack, config.batch_size)
         # A stack keeps its threads for the sake of its bits, also where no node has so many CPUs.
         cpus = min(claim.threads, max(1, capacity.threads)) * devices
@@ -205,56 +177,6 @@ class StackSearcher(Searcher):
             "gpus": gpus,
             "spec": work,
         }
-
-    def _new_stack(self) -> Claim | None:
-        supply = self._supply
-        free = supply.store.free_trials()
-        if not free:
-            return None
-        first = [trials[0].config for trials in _by_key(free)]
-        stacks = self._planned(free, self._speeds(first))
-        self._reject_infeasible(free, stacks)
-        if not stacks:
-            return None
-        return supply.store.claim_new(supply.epoch, stacks[0].trial_ids, stacks[0].threads)
-
-    def _speeds(self, configs: Iterable[Mapping[str, Any]]) -> Speeds:
-        """This machine, and what is remembered of stacks of such configurations."""
-        running = remaining_costs(self._supply.running.all(), time.monotonic())
-        shapes = set()
-        for config in configs:
-            # One that cannot be read is told where it is planned.
-            with suppress(Exception):
-                shapes.add(shape_key(from_dict(config)))
-        machine = self._supply.capacity().machine(running)
-        return Speeds(machine, self._supply.store.speeds(shapes))
-
-    def _planned(self, free: list[FreeTrial], speeds: Speeds) -> tuple[PlannedStack, ...]:
-        """The plan, without the trials that cannot be planned: they fail with the reason."""
-        try:
-            return plan(free, speeds.machine, speeds)
-        except Exception:  # noqa: BLE001 - one bad trial must not keep the rest waiting
-            _log.exception("not all trials can be planned: looking for those that cannot")
-        good = [trials for trials in _by_key(free) if self._is_plannable(trials, speeds)]
-        return plan([trial for part in good for trial in part], speeds.machine, speeds)
-
-    def _is_plannable(self, trials: list[FreeTrial], speeds: Speeds) -> bool:
-        """Whether there is a plan for these trials of one stack key; if not, they are rejected."""
-        try:
-            plan(trials, speeds.machine, speeds)
-        except Exception as error:  # noqa: BLE001 - as above
-            _log.exception("%d trials cannot be planned", len(trials))
-            message = f"it cannot be planned: {type(error).__name__}: {error}"
-            self._supply.store.reject(self._supply.epoch, [t.id for t in trials], message)
-            return False
-        return True
-
-    def _reject_infeasible(self, free: list[FreeTrial], stacks: tuple[PlannedStack, ...]) -> None:
-        planned = {trial_id for stack in stacks for trial_id in stack.trial_ids}
-        left = [trial.id for trial in free if trial.id not in planned]
-        if left:
-            message = "the model does not fit into the memory of a GPU here"
-            self._supply.store.reject(self._supply.epoch, left, message)
 
     def _work(self, claim: Claim, devices: int, device: str, micro_batch: int | None) -> Work:
         supply = self._supply
@@ -279,9 +201,8 @@ class StackSearcher(Searcher):
         )
 
 
-def _by_key(free: list[FreeTrial]) -> list[list[FreeTrial]]:
-    """The trials in groups that can each be trained as one."""
-    by_key: dict[str, list[FreeTrial]] = {}
-    for trial in free:
-        by_key.setdefault(trial.stack_key, []).append(trial)
-    return list(by_key.values())
+def _unstartable(error: Exception) -> Failure:
+    if isinstance(error, OutdatedStack):
+        return OUTDATED
+    message = f"it cannot be started: {type(error).__name__}: {error}"
+    return Failure(kind=FailureKind.USER_ERROR, message=message)

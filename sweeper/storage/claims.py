@@ -21,15 +21,12 @@ _FREE = text(FREE)
 def free_trials(connection: Connection, limit: int) -> list[FreeTrial]:
     """Trials that wait for a stack, the most wanted first."""
     rows = connection.execute(
-        select(trial.c.id, trial.c.stack_key, trial.c.config, trial.c.demand)
+        select(trial.c.id, trial.c.fingerprint, trial.c.stack_key, trial.c.config, trial.c.demand)
         .where(_FREE)
         .order_by(trial.c.demand.desc(), trial.c.id)
         .limit(limit)
     )
-    return [
-        FreeTrial(id=row.id, stack_key=row.stack_key, config=row.config, demand=row.demand)
-        for row in rows
-    ]
+    return [FreeTrial(**row._mapping) for row in rows]
 
 
 def claim_interrupted(connection: Connection, epoch: int) -> Claim | None:
@@ -152,15 +149,23 @@ def start(connection: Connection, claim: Claim, *, tune_trial_id: str, host: str
 
 
 def _claim(connection: Connection, row: Any, live: frozenset[int]) -> Claim:
-    rows = connection.execute(select(trial.c.id, trial.c.config).where(trial.c.id.in_(row.members)))
-    configs = {member.id: member.config for member in rows}
+    found = connection.execute(
+        select(trial.c.id, trial.c.fingerprint, trial.c.config).where(trial.c.id.in_(row.members))
+    )
+    known = {member.id: member for member in found}
     newest = row.checkpoints[0] if row.checkpoints else None
     return Claim(
         stack_id=row.id,
         attempt=row.attempt,
         epoch=row.epoch,
         members=tuple(
-            Member(trial_id=key, config=configs[key], live=key in live) for key in row.members
+            Member(
+                trial_id=key,
+                fingerprint=known[key].fingerprint,
+                config=known[key].config,
+                live=key in live,
+            )
+            for key in row.members
         ),
         threads=row.threads,
         checkpoint=newest["path"] if newest else None,

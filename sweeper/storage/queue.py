@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sweeper.failures import Failure
+from sweeper.failures import Failure, FailureKind
 from sweeper.planning.machine import Machine
 from sweeper.planning.speeds import Measurement
 from sweeper.storage import claims, ownership, progress, returns, throughput
@@ -113,9 +113,15 @@ class Queue:
         running = (epoch, stack_id, attempt)
         return self._database.write(lambda c: returns.split(c, running, parts))
 
-    def reject(self, epoch: int, trial_ids: Sequence[int], message: str) -> tuple[int, ...]:
-        """Fail free trials as infeasible; those that were still free."""
-        return self._database.write(lambda c: returns.reject(c, epoch, trial_ids, message))
+    def reject(
+        self,
+        epoch: int,
+        trial_ids: Sequence[int],
+        message: str,
+        kind: FailureKind = FailureKind.INFEASIBLE,
+    ) -> tuple[int, ...]:
+        """Fail free trials before any of them is claimed; those that were still free."""
+        return self._database.write(lambda c: returns.reject(c, epoch, trial_ids, message, kind))
 
     def folders_in_use(self) -> frozenset[str]:
         """Checkpoint folders of stacks that are not closed, those of a split parent included."""

@@ -148,6 +148,7 @@ class FreeTrial:
     """A trial that waits for a stack."""
 
     id: int
+    fingerprint: str
     stack_key: str
     config: Mapping[str, Any]
     demand: int
@@ -158,6 +159,7 @@ class Member:
     """A slot of a stack. Without `live` its trial has ended: keep the slot, masked."""
 
     trial_id: int
+    fingerprint: str
     config: Mapping[str, Any]
     live: bool
 

@@ -88,11 +88,11 @@ def fail(connection: Connection, running: tuple[int, int, int], failure: Failure
 
 
 def reject(
-    connection: Connection, epoch: int, trial_ids: Sequence[int], message: str
+    connection: Connection, epoch: int, trial_ids: Sequence[int], message: str, kind: FailureKind
 ) -> tuple[int, ...]:
-    """Fail free trials that no machine here can run; returns those that were still free."""
+    """Fail free trials that cannot be run here; returns those that were still free."""
     fence(connection, epoch)
-    failure = Failure(kind=FailureKind.INFEASIBLE, message=message)
+    failure = Failure(kind=kind, message=message)
     free = connection.scalars(
         select(trial.c.id)
         .where(

@@ -4,7 +4,6 @@ import json
 import pickle
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,61 +12,16 @@ import pytest
 from ray.tune.search import Searcher
 
 from sweeper.dispatch.announcer import Announcer
-from sweeper.dispatch.cluster import Capacity
-from sweeper.dispatch.folders import Folder
 from sweeper.dispatch.lost import return_lost
-from sweeper.dispatch.messages import Progress, Report, Timing, work_from_json
-from sweeper.dispatch.running import RunningStacks
-from sweeper.dispatch.searcher import StackSearcher, Supply
-from sweeper.dispatch.stop import Stop
-from sweeper.dispatch.writer import Ended, Said, Writer
+from sweeper.dispatch.messages import Progress, Report, work_from_json
+from sweeper.dispatch.searcher import StackSearcher
+from sweeper.dispatch.writer import Ended, Said
 from sweeper.failures import Failure, FailureKind
 from sweeper.planning.speeds import Measurement, shape_key
 from sweeper.storage import engine
 from sweeper.storage.store import Store, open_store
+from tests.dispatch.bench import HERE, Bench, returned
 from tests.storage import builders
-
-HERE = Capacity(1, 0, 0, "a device")
-
-
-class Bench:
-    """A searcher and a writer with nothing behind them but a store."""
-
-    def __init__(self, store: Store, folder: Path, cpus: int, *, idle_exit: bool) -> None:
-        self.store, self.stop, self.running = store, Stop(), RunningStacks()
-        self.epoch = builders.take_over(store)
-        self.writer = Writer(store.queue, self.epoch, Folder(folder), self.stop)
-        self.supply = Supply(
-            store=store.queue,
-            epoch=self.epoch,
-            running=self.running,
-            writer=self.writer,
-            stop=self.stop,
-            capacity=lambda: replace(HERE, cpus=cpus),
-            data_dir=folder,
-            checkpoints=str(folder),
-            keeps=False,
-            control="control",
-            timing=Timing(),
-            idle_exit=idle_exit,
-            advance=self._advance,
-        )
-        self.searcher = StackSearcher(self.supply)
-        self.advanced = 0
-        self.more: list[float] = []
-
-    def _advance(self) -> None:
-        """A round of each value that is left, one at a time."""
-        self.advanced += 1
-        if self.more:
-            builders.submit(self.store, builders.expansion(values=[self.more.pop()]))
-
-
-@pytest.fixture
-def bench(sqlite_store: Store, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(sqlite_store, tmp_path, 1, idle_exit=True)
-    yield bench
-    bench.writer.close()
 
 
 def _report(bench: Bench, tune_trial_id: str, progress: Progress) -> Report:
@@ -167,11 +121,7 @@ def test_interrupted_stacks_come_first_as_they_were(bench: Bench) -> None:
     first = builders.submit(bench.store)
     config = bench.searcher.suggest("one")
     assert isinstance(config, dict)
-    running = bench.running.end("one")
-    assert running is not None
-    bench.writer.put(Ended(running.claim, None, "drained"))
-    while not bench.writer.is_idle():
-        time.sleep(0.01)
+    returned(bench, "one")
     builders.submit(bench.store, builders.expansion(seeds=(7,)), priority=9)
     again = bench.searcher.suggest("two")
     assert isinstance(again, dict)
