@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from sweeper.dispatch.cluster import Capacity
+from sweeper.dispatch.capacity import Capacity
 from sweeper.errors import Unavailable
 from sweeper.planning.machine import Machine
 from sweeper.storage.queue import Queue

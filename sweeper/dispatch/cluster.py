@@ -5,24 +5,18 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-from sweeper.dispatch import devices
+from sweeper.dispatch.capacity import Capacity
 from sweeper.dispatch.scratch import scratch_folder
-from sweeper.planning.machine import Machine
 
 SCRATCH = "sweeper-ray-"
 OBJECT_STORE_BYTES = 100 * 1024**2
-DEFAULT_GPU_MEMORY_BYTES = 16 * 1024**3
-CAPACITY_AGE_S = 1.0
 GONE_S = 10.0
 """So long without a CPU, and the local cluster does not come back."""
 
@@ -47,78 +41,6 @@ MEMORY = {
 one, and glibc gives large ones back at once: fetching their pages anew took 6 % of a sweep."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What the cluster has in all."""
-
-    cpus: int
-    gpus: int
-    gpu_memory_bytes: int
-    device: str = ""
-    """What the CPU or the GPUs are called; empty where they may be of several kinds."""
-    per_stack: int = 1
-    """How many of them a stack takes, all of one node."""
-    threads: int = 0
-    """CPUs of the largest node, for each of the devices that a stack takes there."""
-
-    def machine(self, running: tuple[float, ...] = ()) -> Machine:
-        """The planner's view of it, to which the devices of a stack are one."""
-        return Machine(
-            cpus=self.cpus // self.per_stack,
-            gpus=self.gpus // self.per_stack,
-            gpu_memory_bytes=self.gpu_memory_bytes,
-            device=self.device,
-            threads=self.threads,
-            running=running,
-        )
-
-
-class LiveCapacity:
-    """The cluster's capacity for stacks on so many devices, asked for at most once a second.
-
-    A local cluster is of this host's devices; of one that was joined only their number is known.
-    """
-
-    def __init__(self, *, is_local: bool = True, per_stack: int = 1) -> None:
-        self._is_local = is_local
-        self._per_stack = per_stack
-        self._asked_at = float("-inf")
-        self._capacity = Capacity(0, 0, 0)
-        self._has_none = False
-
-    def now(self) -> Capacity:
-        """What there is."""
-        if time.monotonic() - self._asked_at >= CAPACITY_AGE_S:
-            nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-            cpus, gpus, threads = usable(nodes, self._per_stack)
-            if not (cpus or gpus or self._has_none):
-                _log.warning("no node has %d devices for a stack: all wait", self._per_stack)
-            self._has_none = not (cpus or gpus)
-            name, memory_bytes = _gpus() if gpus else (devices.cpu_name(), 0)
-            device = devices.several(name, self._per_stack) if self._is_local else ""
-            self._capacity = Capacity(cpus, gpus, memory_bytes, device, self._per_stack, threads)
-            self._asked_at = time.monotonic()
-        return self._capacity
-
-
-def usable(nodes: Sequence[Mapping[str, Any]], per_stack: int) -> tuple[int, int, int]:
-    """CPUs and GPUs of the nodes that have enough of them for a stack on so many devices.
-
-    Where there are GPUs, stacks wait for enough of them on a node, and do not turn to CPUs. Last,
-    how many CPUs the largest node has for each device of a stack.
-    """
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
-    kind = "GPU" if any(node.get("GPU") for node in alive) else "CPU"
-    able = [node for node in alive if int(node.get(kind, 0)) >= per_stack]
-    if not able:
-        return 0, 0, 0
-    cpus, gpus = (
-        sum(int(node.get(kind, 0)) // per_stack * per_stack for node in alive)
-        for kind in ("CPU", "GPU")
-    )
-    return cpus, gpus, max(int(node.get("CPU", 0)) for node in able) // per_stack
 
 
 class OwnCluster:
@@ -189,10 +111,3 @@ def _keep_to_loopback() -> None:
     """Ray takes an address of 127.0.0.1 for an oversight and binds to all; not with this off."""
     os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False
-
-
-@cache
-def _gpus() -> tuple[str, int]:
-    """Name and memory of the smallest GPU here; a guess where this host has none."""
-    here = devices.gpus()
-    return min(here, key=lambda gpu: gpu[1]) if here else ("", DEFAULT_GPU_MEMORY_BYTES)

@@ -27,7 +27,9 @@ def gpus() -> tuple[tuple[str, int], ...]:
     if program is None:
         return ()
     query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=True)  # noqa: S603
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603
+    if answer.returncode:  # As where its driver is not there.
+        return ()
     rows = (line.rpartition(",") for line in answer.stdout.splitlines() if line.strip())
     return tuple((name.strip()[:LONGEST_NAME], int(memory) * 2**20) for name, _, memory in rows)
 

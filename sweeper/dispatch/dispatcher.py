@@ -18,13 +18,15 @@ from ray.tune import PlacementGroupFactory, RunConfig, TuneConfig, Tuner
 
 from sweeper.dispatch.announcer import Announcer
 from sweeper.dispatch.bridge import Bridge
+from sweeper.dispatch.capacity import Capacity, LiveCapacity
 from sweeper.dispatch.checkpoint_store import open_checkpoints
-from sweeper.dispatch.cluster import Capacity, LiveCapacity, OwnCluster, cluster
+from sweeper.dispatch.cluster import OwnCluster, cluster
 from sweeper.dispatch.control import start_control
 from sweeper.dispatch.every import Every
 from sweeper.dispatch.leadership import acquire, start_beat
 from sweeper.dispatch.lost import return_lost
 from sweeper.dispatch.messages import timing_from_environment
+from sweeper.dispatch.nodes import Devices, Nodes, here
 from sweeper.dispatch.overseer import Overseer
 from sweeper.dispatch.rounds import advance
 from sweeper.dispatch.running import RunningStacks
@@ -89,13 +91,19 @@ def run(
         resources.enter_context(cluster(address, cpus))
         install_signals(stop, supervised=parent_fd is not None)
         is_local = address is None
-        capacity = LiveCapacity(is_local=is_local, per_stack=devices).now
+        devices_of = _devices_here() if is_local else Nodes().of
+        capacity = LiveCapacity(devices_of, devices).now
         looks = [Announcer(store.queue, epoch, capacity).look]
         if is_local:
-            looks.append(OwnCluster(LiveCapacity().now).look)
+            looks.append(OwnCluster(LiveCapacity(devices_of).now).look)
         _act(store, epoch, places, stop, idle_exit, capacity, looks)
     _log.info("the dispatcher has ended: %s", stop.reason or "nothing left to do")
     return FENCED if stop.is_fenced else ENDED
+
+
+def _devices_here() -> Callable[[Sequence[str]], Sequence[Devices | None]]:
+    mine = here()
+    return lambda node_ids: [mine] * len(node_ids)
 
 
 def _opened(store_url: str, resources: ExitStack) -> Store:

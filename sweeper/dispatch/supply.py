@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.dispatch.cluster import Capacity
+from sweeper.dispatch.capacity import Capacity
 from sweeper.dispatch.messages import Timing
 from sweeper.dispatch.running import RunningStacks
 from sweeper.dispatch.stop import Stop

@@ -11,7 +11,7 @@ class Machine:
     gpus: int = 0
     gpu_memory_bytes: int = 0
     device: str = ""
-    """Name of its CPU or GPU; empty where that is not known, as in a cluster that was joined."""
+    """Name of its CPU or GPU; empty where it has several kinds of them, or none has been told."""
     threads: int = 0
     """CPU threads that a stack can have at most, which are of one node; 0: as many as there are."""
     running: tuple[float, ...] = ()

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.dispatch.cluster import Capacity
+from sweeper.dispatch.capacity import Capacity
 from sweeper.dispatch.folders import Folder
 from sweeper.dispatch.messages import Timing
 from sweeper.dispatch.running import RunningStacks

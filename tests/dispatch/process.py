@@ -19,6 +19,7 @@ def main() -> int:
         url,
         places,
         devices=devices,
+        address=os.environ.get("SWEEPER_RAY_ADDRESS"),
         cpus=2,
         idle_exit=rest[:1] == ["idle_exit"],
         parent_fd=parent_fd,

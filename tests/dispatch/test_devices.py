@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.dispatch.cluster import usable
+from sweeper.dispatch.capacity import DEFAULT_GPU_MEMORY_BYTES, capacity_of, usable
+from sweeper.dispatch.nodes import Devices
 from sweeper.storage.store import Store, open_store
 from tests.dispatch import tiny
 from tests.dispatch.sockets import listening, tree
@@ -37,8 +38,8 @@ def _node(cpus: int, gpus: int = 0, *, alive: bool = True) -> dict[str, object]:
     [
         ([_node(2), _node(3)], 1, (5, 0, 3)),
         ([_node(2), _node(3), _node(8, alive=False)], 2, (4, 0, 1)),
-        ([_node(8, 4), _node(6, 3), _node(0)], 2, (14, 6, 4)),
-        ([_node(6, 4), _node(8, 3)], 4, (12, 4, 1)),
+        ([_node(8, 4), _node(6, 3), _node(9)], 2, (14, 6, 4)),
+        ([_node(6, 4), _node(8, 3)], 4, (4, 4, 1)),
         ([_node(8, 1), _node(8, 1)], 2, (0, 0, 0)),
         ([_node(1), _node(1)], 2, (0, 0, 0)),
         ([], 2, (0, 0, 0)),
@@ -47,7 +48,36 @@ def _node(cpus: int, gpus: int = 0, *, alive: bool = True) -> dict[str, object]:
 def test_only_nodes_with_enough_devices_count_and_gpus_are_waited_for(
     nodes: list[dict[str, object]], devices: int, expected: tuple[int, int, int]
 ) -> None:
-    assert usable(nodes, devices) == expected
+    able = usable(nodes, devices)
+    found = capacity_of([node["Resources"] for node in able], [None] * len(able), devices)
+    assert (found.cpus, found.gpus, found.threads) == expected
+
+
+SMALL, LARGE = ("small card", 8 * 2**30), ("large card", 80 * 2**30)
+
+
+@pytest.mark.parametrize(
+    ("told", "device", "memory_bytes"),
+    [
+        ([Devices("a", (LARGE,)), Devices("b", (LARGE,))], "large card", LARGE[1]),
+        ([Devices("a", (LARGE,)), Devices("a", (SMALL,))], "", SMALL[1]),
+        ([Devices("a", (LARGE,)), None], "", LARGE[1]),
+        ([None, None], "", DEFAULT_GPU_MEMORY_BYTES),
+    ],
+)
+def test_gpus_are_what_their_nodes_say(
+    told: list[Devices | None], device: str, memory_bytes: int
+) -> None:
+    found = capacity_of([{"CPU": 4.0, "GPU": 1.0}] * 2, told, 1)
+    assert (found.device, found.gpu_memory_bytes) == (device, memory_bytes)
+
+
+@pytest.mark.parametrize(
+    ("names", "devices", "device"), [("aa", 1, "a"), ("aa", 2, "2 x a"), ("ab", 1, ""), ("", 1, "")]
+)
+def test_cpus_are_what_their_nodes_say(names: str, devices: int, device: str) -> None:
+    found = capacity_of([{"CPU": 4.0}] * len(names), [Devices(name) for name in names], devices)
+    assert (found.device, found.gpu_memory_bytes) == (device, 0)
 
 
 @pytest.mark.ray
