@@ -29,6 +29,7 @@ class ValueAxis:
     """
 
     type: Literal["log", "linear"]
+    name: str
     title: str
     range: tuple[float, float]
     tickvals: tuple[float, ...]
@@ -46,17 +47,17 @@ class ValueAxis:
 
 def value_axis(values: Sequence[float], axis_scale: str, parameter: str) -> ValueAxis:
     """The axis on which all the values are seen; at least one value."""
-    title = TITLES.get(parameter, style.escape(parameter.replace("_", " ")))
+    name = TITLES.get(parameter, style.escape(parameter.replace("_", " ")))
     distinct = sorted(set(values))
     assert distinct, "an axis without values"
     if axis_scale == "one_minus_log":
-        return _one_minus_log(distinct, title)
+        return _one_minus_log(distinct, name)
     if axis_scale == "log" and distinct[-1] > 0:
-        return _log(distinct, title)
-    return _linear(distinct, title)
+        return _log(distinct, name)
+    return _linear(distinct, name)
 
 
-def _log(values: Sequence[float], title: str) -> ValueAxis:
+def _log(values: Sequence[float], name: str) -> ValueAxis:
     positive = [value for value in values if value > 0]
     low, high = math.log10(positive[0]), math.log10(positive[-1])
     span = high - low
@@ -68,7 +69,8 @@ def _log(values: Sequence[float], title: str) -> ValueAxis:
         shown, labels = [10 ** (low - gap), *shown], ["0", *labels]
     return ValueAxis(
         type="log",
-        title=title,
+        name=name,
+        title=name,
         range=(low - gap - pad, high + pad),
         tickvals=tuple(shown),
         ticktext=tuple(labels),
@@ -85,13 +87,14 @@ def _decades(low: float, high: float) -> list[float]:
     return [10.0**exponent for exponent in exponents[:: 1 + len(exponents) // (_MAX_LABELS + 1)]]
 
 
-def _one_minus_log(values: Sequence[float], title: str) -> ValueAxis:
+def _one_minus_log(values: Sequence[float], name: str) -> ValueAxis:
     low, high = math.log10(1 - values[-1]), math.log10(1 - values[0])
     pad = max(0.05 * (high - low), 0.05)
     shown = _thinned(values)
     return ValueAxis(
         type="log",
-        title=title,
+        name=name,
+        title=f"{name}, log scale of 1 \N{MINUS SIGN} {name}",
         range=(high + pad, low - pad),
         tickvals=tuple(1 - value for value in shown),
         ticktext=tuple(f"{value:.6g}" for value in shown),
@@ -99,14 +102,15 @@ def _one_minus_log(values: Sequence[float], title: str) -> ValueAxis:
     )
 
 
-def _linear(values: Sequence[float], title: str) -> ValueAxis:
+def _linear(values: Sequence[float], name: str) -> ValueAxis:
     span = values[-1] - values[0]
     pad = 0.05 * span or 0.1 * abs(values[0]) or 0.1
     low, high = values[0] - pad, values[-1] + pad
     shown = style.ticks(low, high)
     return ValueAxis(
         type="linear",
-        title=title,
+        name=name,
+        title=name,
         range=(low, high),
         tickvals=shown,
         ticktext=tuple(style.short(value) for value in shown),

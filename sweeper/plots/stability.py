@@ -76,7 +76,7 @@ def empty(message: str, options: StabilityOptions) -> go.Figure:
 
 
 def _grid(num_facets: int) -> tuple[int, int]:
-    columns = min(num_facets, _FACETS_PER_ROW)
+    columns = 2 if num_facets == 4 else min(num_facets, _FACETS_PER_ROW)
     return -(-num_facets // columns), columns
 
 
@@ -113,7 +113,7 @@ def _mean_trace(line: Line, look: SeriesStyle, *, shown: bool) -> go.Scatter:
         x=[None if mark is None else mark.x for mark in marks],
         y=[None if mark is None else mark.y for mark in marks],
         customdata=[None if mark is None else _custom(mark) for mark in marks],
-        mode="lines+markers",
+        mode="lines" if line.inert else "lines+markers",
         line={"color": look.color, "width": 2, "dash": look.dash},
         marker={
             "color": look.color,
@@ -259,6 +259,8 @@ def _subtitle(info: StabilityInfo, options: StabilityOptions) -> str:
     parts = [f"{finished}{info.total} points finished", "rings: best value"]
     if options.basins and any(len(line.basin) > 1 for line in info.lines):
         parts.append(f"broad strokes: within {info.tolerance:g} nats of it")
+    if any(line.inert for line in info.lines):
+        parts.append(f"lines without marks: not affected by {info.x.name}")
     if info.clipped:
-        parts.append("arrows: above the initial loss")
+        parts.append(f"arrows: {info.y.arrows}")
     return "; ".join(parts)

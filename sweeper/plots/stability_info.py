@@ -7,9 +7,7 @@ from sweeper.analysis.curves import Curve
 from sweeper.analysis.stability import Stability
 from sweeper.plots import hover, style
 from sweeper.plots.axes import ValueAxis, value_axis
-
-_BAND_ROW = 0.05
-"""Height of one row of the band for diverged trials, as a share of the losses' range."""
+from sweeper.plots.losses import LossAxis, loss_axis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +24,12 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossAxis:
-    """Losses from `low` to `high`; the band for diverged trials is above, up to `top`."""
-
-    low: float
-    high: float
-    top: float
-    tickvals: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Line:
     """One curve as it is drawn; marks of `mean` are None where the line has a gap."""
 
     label: str
+    inert: bool
+    """A reference: the hyperparameter does not affect it."""
     facet: int
     style: int
     """Place of the label in the legend."""
@@ -90,22 +80,23 @@ class _Canvas:
 
 def stability_info(curves: Sequence[Curve], stabilities: Sequence[Stability]) -> StabilityInfo:
     """The figure of at least one curve; all of one parameter, with a stability for each."""
-    facet_of = _facet_names(curves)
-    facets = tuple(dict.fromkeys(facet_of))
-    labels = tuple(dict.fromkeys(curve.label for curve in curves))
-    diverging = list(dict.fromkeys(curve.label for curve in curves if any(curve.diverged)))
+    facet_of, label_of = _facet_names(curves), _labels(curves)
+    facets, labels = tuple(dict.fromkeys(facet_of)), tuple(dict.fromkeys(label_of))
+    labelled = [*zip(curves, label_of, strict=True)]
+    diverging = list(dict.fromkeys(label for curve, label in labelled if any(curve.diverged)))
     values = [value for curve in curves for value in curve.values]
     x = value_axis(values, curves[0].axis_scale, curves[0].parameter)
-    y = _loss_axis(curves, len(diverging))
+    y = loss_axis(curves, len(diverging))
     lines = tuple(
         _line(
             curve,
             numbers,
-            canvas=_Canvas(x=x, y=y, row=_row(y, diverging, curve.label)),
+            canvas=_Canvas(x=x, y=y, row=_row(y, diverging, label)),
+            label=label,
             facet=facets.index(facet),
-            style_index=labels.index(curve.label),
+            style_index=labels.index(label),
         )
-        for curve, numbers, facet in zip(curves, stabilities, facet_of, strict=True)
+        for (curve, label), numbers, facet in zip(labelled, stabilities, facet_of, strict=True)
     )
     return StabilityInfo(
         facets=tuple(style.escape(facet) for facet in facets),
@@ -120,32 +111,24 @@ def stability_info(curves: Sequence[Curve], stabilities: Sequence[Stability]) ->
 
 
 def _facet_names(curves: Sequence[Curve]) -> list[str]:
-    """One facet per scale; per scale and architecture where there are several of these."""
-    if len({curve.architecture for curve in curves}) == 1:
-        return [curve.scale for curve in curves]
-    return [f"{curve.scale}, {curve.architecture}" for curve in curves]
+    """One facet per scale and architecture; `standard` is said only beside another one."""
+    usual = {curve.architecture for curve in curves} <= {"standard", ""}
+    return [curve.scale if usual else f"{curve.scale}, {curve.architecture}" for curve in curves]
 
 
-def _loss_axis(curves: Sequence[Curve], num_rows: int) -> LossAxis:
-    """Limits of the finite losses, the flagged ones above the initial loss left out."""
-    seeds = [loss for curve in curves for group in curve.losses for loss in group]
-    calm = [loss.final_loss for loss in seeds if not loss.above_initial]
-    losses = [loss for loss in calm if loss is not None]
-    bounds = [end for curve in curves for end in _interval_ends(curve)]
-    initial = [curve.initial_loss for curve in curves if curve.initial_loss is not None]
-    losses = losses or initial or [0.0, 1.0]
-    low, high = min(losses), max(losses)
-    span = high - low or 0.2
-    # an interval of two seeds can be wider than everything else together: it stretches a little
-    room = 0.04 * span if high > low else 0.5 * span
-    low = max(min([low, *bounds]), low - 0.1 * span) - room
-    high = min(max([high, *bounds]), high + 0.1 * span) + room
-    top = high + (num_rows + 0.5 * bool(num_rows)) * _BAND_ROW * (high - low)
-    return LossAxis(low=low, high=high, top=top, tickvals=style.ticks(low, high))
+def _labels(curves: Sequence[Curve]) -> list[str]:
+    """Without the architecture that all of them have, so that a colour is one optimizer's.
+
+    The facets say it.
+    """
+    told = all(curve.architecture in curve.label.split(", ")[1:] for curve in curves)
+    return [_without(curve) if told else curve.label for curve in curves]
 
 
-def _interval_ends(curve: Curve) -> list[float]:
-    return [end for end in (*curve.loss_low, *curve.loss_high) if end is not None]
+def _without(curve: Curve) -> str:
+    name, *parts = curve.label.split(", ")
+    parts.remove(curve.architecture)
+    return ", ".join([name, *parts])
 
 
 def _row(y: LossAxis, diverging: Sequence[str], label: str) -> float:
@@ -157,12 +140,13 @@ def _row(y: LossAxis, diverging: Sequence[str], label: str) -> float:
 
 
 def _line(
-    curve: Curve, numbers: Stability, *, canvas: _Canvas, facet: int, style_index: int
+    curve: Curve, numbers: Stability, *, canvas: _Canvas, label: str, facet: int, style_index: int
 ) -> Line:
     mean = tuple(_mean_mark(curve, canvas, i) for i in range(len(curve.values)))
     diverged = {i: _diverged_mark(curve, canvas, i) for i, n in enumerate(curve.diverged) if n}
     return Line(
-        label=style.escape(curve.label),
+        label=style.escape(label),
+        inert=curve.inert,
         facet=facet,
         style=style_index,
         mean=mean,

@@ -142,5 +142,5 @@ def axis_look(theme: Theme) -> dict[str, Any]:
         "ticklen": 4,
         "gridcolor": theme.grid,
         "zeroline": False,
-        "title": {"font": {"size": 14}},
+        "title": {"font": {"size": 14}, "standoff": 8},
     }

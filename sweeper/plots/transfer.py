@@ -209,7 +209,7 @@ def _lay_out(fig: go.Figure, y: ValueAxis, theme: Theme, options: TransferOption
         range=y.range,
         tickvals=tickvals,
         ticktext=ticktext,
-        title_text=f"best {y.title}",
+        title_text=f"best {y.name}",
     )
     fig.update_layout(
         title={

@@ -66,3 +66,8 @@ def test_linear_axis_has_round_ticks() -> None:
 
 def test_the_name_of_a_parameter_is_text_and_not_markup() -> None:
     assert value_axis([1.0], "linear", "<b>").title == "&lt;b&gt;"
+
+
+def test_a_scale_that_no_tick_tells_is_in_the_title() -> None:
+    axis = value_axis([0.5, 0.9, 0.99], "one_minus_log", "beta2")
+    assert (axis.name, axis.title) == ("beta2", "beta2, log scale of 1 \N{MINUS SIGN} beta2")

@@ -65,7 +65,7 @@ def test_a_value_with_some_diverged_seeds_shows_both() -> None:
 def test_a_loss_above_the_initial_one_is_drawn_at_the_top_of_the_losses_and_flagged() -> None:
     info = info_of(points(one_seed(GRID, [3.0, 2.5, 2.8, 50.0]), initial_loss=10.0))
     last = marks(info)[-1]
-    assert last.y == info.y.high < 4
+    assert last.y == info.y.high < 4.2
     assert last.clipped
     assert "above the initial loss" in last.text
     assert "loss 50.0000 nats" in last.text
@@ -112,6 +112,9 @@ def test_a_parameter_without_effect_is_a_plain_line() -> None:
     assert len(marks(info)) == 4
     assert info.lines[0].best is None
     assert info.lines[0].basin == ()
+    fig = figure_of(points(one_seed(GRID, [3.0] * 4), parameter="eps").assign(trial_id="shared"))
+    assert {trace.mode for trace in fig.data} == {"lines"}
+    assert "lines without marks: not affected by epsilon" in fig.layout.title.subtitle.text
 
 
 def test_several_diverged_seeds_are_one_mark() -> None:
@@ -156,9 +159,49 @@ def test_architectures_are_facets_of_their_own() -> None:
     assert info_of(frame).facets == ("nano, standard", "nano, plain")
 
 
-def test_four_scales_take_two_rows() -> None:
-    frames = [points({1e-3: [3.0]}, scale=scale) for scale in ("a", "b", "c", "d")]
-    assert figure_of(several(frames)).layout.yaxis4.anchor == "x4"
+def test_an_optimizer_looks_the_same_in_every_architecture() -> None:
+    frames = [
+        points({1e-3: [3.0]}, label=label).assign(architecture=label.split(", ")[1])
+        for label in ("adamw, standard, z_loss=0", "adamw, plain, z_loss=0", "sgd, plain")
+    ]
+    fig = figure_of(several(frames))
+    assert [t.name for t in fig.data if t.showlegend] == ["adamw, z_loss=0", "sgd"]
+    # What does not come from an expansion may be called anything.
+    others = several([*frames, points({1e-3: [3.0]}, label="adamw, z_loss=0")])
+    assert len({line.style for line in info_of(others).lines}) == 4
+
+
+def test_an_architecture_that_is_not_the_usual_one_is_told() -> None:
+    assert info_of(points({1e-3: [3.0]}).assign(architecture="plain")).facets == ("nano, plain",)
+    assert info_of(points({1e-3: [3.0]}).assign(architecture="")).facets == ("nano",)
+
+
+@pytest.mark.parametrize(("facets", "in_a_row"), [(1, 1), (3, 3), (4, 2), (5, 3)])
+def test_facets_fill_their_rows(facets: int, in_a_row: int) -> None:
+    frames = [points({1e-3: [3.0]}, scale=f"s{i}") for i in range(facets)]
+    layout = figure_of(several(frames)).layout
+    starts = {layout[axis].domain[0] for axis in layout if axis.startswith("xaxis")}
+    assert len(starts) == in_a_row
+
+
+def test_an_axis_does_not_shrink_to_noise_where_a_curve_rises_above_the_initial_loss() -> None:
+    info = info_of(points(one_seed(GRID, [2.5, 2.5001, 2.5, 17.0]), initial_loss=12.5))
+    assert info.y.high == pytest.approx(4.5, abs=0.1)
+    assert marks(info)[3].clipped
+    assert info.y.arrows == "above the initial loss"
+    assert info_of(points(one_seed(GRID[:3], [2.5, 2.5001, 2.5]))).y.high < 2.501
+
+
+def test_results_without_an_initial_loss_are_drawn_as_far_as_most_of_them_go() -> None:
+    values = [*GRID, 1.0, 10.0]
+    frame = points(one_seed(values, [3.6, 3.5, 3.4, 3.7, 7.8, 34467.0]), initial_loss=None)
+    info = info_of(frame)
+    assert 3.7 < info.y.high < 7.8
+    assert [mark.clipped for mark in marks(info)] == [False] * 4 + [True] * 2
+    assert "arrows: higher than drawn" in figure_of(frame).layout.title.subtitle.text
+    # Where there is no range of most of them, nothing is left out.
+    alike = points(one_seed(GRID, [3.0, 3.0, 3.0, 9.0]), initial_loss=None)
+    assert info_of(alike).y.high > 9
 
 
 def test_switches_take_traces_away() -> None:
