@@ -8,6 +8,12 @@ const CONFIG = {
   doubleClick: "reset",
 };
 
+const LEGEND = 50;
+// Facets beside each other that would be narrower than this make the figure scroll instead.
+const FACET = 230;
+const columns = (layout) =>
+  new Set(Object.keys(layout).filter((key) => key.startsWith("xaxis")).map((key) => layout[key].domain?.[0] ?? 0)).size;
+
 // The page has the title already, and room for the rest below the figure.
 function fit(figure, place) {
   const narrow = node(place).clientWidth < 640;
@@ -19,9 +25,16 @@ function fit(figure, place) {
   figure.layout.margin = { ...margin, t: top };
   delete figure.layout.title;
   delete figure.layout.width;
+  if (columns(figure.layout) > 1 && node(place).clientWidth < FACET * columns(figure.layout)) {
+    figure.layout.width = FACET * columns(figure.layout) + 100;
+  }
   if (!narrow) return;
-  figure.layout.legend = { ...figure.layout.legend, orientation: "h", x: 0, xanchor: "left", y: -0.18, yanchor: "top" };
-  figure.layout.margin = { ...figure.layout.margin, l: 48, r: 8, b: 110 };
+  figure.layout.margin = { ...figure.layout.margin, l: 48, r: 8 };
+  if (figure.layout.showlegend === false) return;
+  figure.layout.margin.b += LEGEND;
+  figure.layout.height += LEGEND;
+  const drawn = figure.layout.height - top - figure.layout.margin.b;
+  figure.layout.legend = { ...figure.layout.legend, orientation: "h", x: 0, xanchor: "left", y: -56 / drawn, yanchor: "top" };
 }
 
 /** Fetch the figure and draw it in its place; `address` is a function of the theme. */

@@ -16,6 +16,8 @@ from sweeper.plots.style import ThemeName
 MAPS_PER_ROW = 3
 WRITTEN_CELLS = 9
 """Columns up to which cells hold their loss: more are too narrow for it."""
+BELOW = "\N{NO-BREAK SPACE}<br>%{text}"
+"""Losses stand in the lower half of their cells: the ridge goes through the middle."""
 INK, CASING = "#111111", "#ffffff"
 """Of marks over cells: on any colour of the scale, and on the page of either theme, one is seen."""
 SUBTITLE = (
@@ -77,8 +79,8 @@ def _traces(info: HeatMapInfo) -> list[Any]:
     traces = [_cells(info)]
     if any(mark is not None for mark in info.ridge):
         traces += [
-            _line(info.ridge, {"color": CASING, "width": 5}, "lines"),
-            _line(info.ridge, {"color": INK, "width": 2}, "lines+markers").update(
+            _line(info.ridge, {"color": CASING, "width": 3}, "lines"),
+            _line(info.ridge, {"color": INK, "width": 1}, "lines+markers").update(
                 marker={"color": INK, "size": 8, "line": {"color": CASING, "width": 1.5}},
             ),
         ]
@@ -106,7 +108,7 @@ def _cells(info: HeatMapInfo) -> go.Heatmap:
         z=[list(row) for row in info.shades],
         customdata=[[[trial, text] for trial, text in zip(*row, strict=True)] for row in ids],
         text=[list(row) for row in info.losses],
-        texttemplate="%{text}" if written else None,
+        texttemplate=BELOW if written else None,
         hovertemplate="%{customdata[1]}<extra></extra>",
         coloraxis="coloraxis",
         xgap=2,

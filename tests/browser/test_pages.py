@@ -134,6 +134,23 @@ def test_a_narrow_screen_scrolls_one_way_only(visit: Visit, path: str) -> None:
     visit.complaints[:] = [c for c in visit.complaints if "404" not in c]
 
 
+def test_facets_scroll_on_a_narrow_screen(visit: Visit) -> None:
+    page = visit.page
+    spec = {
+        "name": "facets",
+        "axis": {"parameter": "lr", "values": [0.001, 0.01]},
+        "optimizers": ["adamw"],
+        "scales": ["nano", "micro"],
+    }
+    sweep = page.request.post("/api/v1/sweeps", data=spec).json()["id"]
+    page.request.post(f"/api/v1/sweeps/{sweep}/cancel")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/sweeps/{sweep}")
+    page.wait_for_selector("#figure .main-svg")
+    assert page.evaluate("figure.scrollWidth > 1.3 * figure.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_the_watch_sees_what_it_should(visit: Visit) -> None:
     page = visit.page
     page.goto("/")

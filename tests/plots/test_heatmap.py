@@ -98,6 +98,9 @@ def test_many_columns_have_no_numbers_in_them() -> None:
     values = [10.0**-i for i in range(12)]
     answer = drawn(*maps({("a", 0.5): one_seed(values, [2.0 + i for i in range(12)])}))
     assert "texttemplate" not in answer["data"][0]
+    few = drawn(*maps({("a", 0.5): one_seed(values[:3], [2.0, 2.1, 2.2])}))
+    # Below the middle of the cell, where the ridge is.
+    assert few["data"][0]["texttemplate"].endswith("<br>%{text}")
 
 
 def test_without_a_second_axis_the_figure_says_so() -> None:
