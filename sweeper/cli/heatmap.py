@@ -53,8 +53,9 @@ def _write(page: str, output: Path) -> None:
 
 
 def _print(maps: Iterable[Json]) -> None:
-    for heat_map in maps:
-        say(f"{heat_map['label']}, {heat_map['scale']}: {heat_map['parameter']} to the right")
+    for i, heat_map in enumerate(maps):
+        head = f"{heat_map['label']}, {heat_map['scale']}: {heat_map['parameter']} to the right"
+        typer.echo(head if i == 0 else f"\n{head}")
         values = sorted({cell["value"] for row in heat_map["rows"] for cell in row["cells"]})
         heads = [heat_map["second_parameter"], *(number(v, 6) for v in values), "ridge", "loss"]
         print_table(heads, (_row(row, values) for row in heat_map["rows"]))
