@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.cli.output import UsageError, say
-from sweeper.client import Client
+from sweeper.client import Client, Json
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from sweeper.report import bundle
 
 
@@ -29,24 +31,38 @@ def write_paper(client: Client, sweep_id: str, folder: Path) -> None:
 def _material(client: Client, sweep_id: str) -> "bundle.Material":
     from sweeper.report import bundle
 
+    sweep = client.sweep(sweep_id)
     return bundle.Material(
-        sweep=client.sweep(sweep_id),
+        sweep=sweep,
         results=client.results(sweep_id),
         curves=client.curves(sweep_id),
         stability=client.stability(sweep_id),
-        figure_json=client.figure_json(sweep_id),
+        figures=_figures(client, sweep),
         report=client.report_html(sweep_id),
-        pictures=_pictures(client, sweep_id),
         sources={one["name"]: one["source"] for one in client.optimizers()},
     )
 
 
-def _pictures(client: Client, sweep_id: str) -> Mapping[str, bytes]:
+def _figures(client: Client, sweep: Json) -> Mapping[str, bytes]:
+    """The figure, and the heat maps of a sweep of two axes, by the names of their files."""
+    from sweeper import plots
+
+    names = ("stability", "heatmap") if sweep["spec"].get("second_axis") else ("stability",)
+    drawn = {name: client.figure_json(sweep["id"], figure=name) for name in names}
+    pictures = _pictures({name: plots.from_json(text) for name, text in drawn.items()})
+    return {f"{name}.json": text.encode() for name, text in drawn.items()} | pictures
+
+
+def _pictures(figures: "Mapping[str, Figure]") -> dict[str, bytes]:
     """None, and a line that says why, without what draws them: the rest is still of use."""
     from sweeper.plots.images import NoPictures, pictures
 
     try:
-        return pictures(client.figure(sweep_id))
+        return {
+            f"{name}.{form}": picture
+            for name, figure in figures.items()
+            for form, picture in pictures(figure).items()
+        }
     except NoPictures as error:
         say(f"no pictures: {error}")
         return {}

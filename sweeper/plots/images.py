@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 FORMATS = ("svg", "pdf", "png")
-WIDTH, HEIGHT = 900, 520
+WIDTH = 900
 PNG_SCALE = 3
 """Three dots per pixel: 300 dpi at a width of 9 inches."""
 
@@ -21,7 +21,7 @@ class NoPictures(Exception):
 
 
 def pictures(fig: go.Figure) -> dict[str, bytes]:
-    """The figure in every format, on white; equal figures give equal bytes.
+    """The figure in every format, on white, of its own height; equal figures give equal bytes.
 
     Raises `NoPictures` without kaleido or without a Chromium.
     """
@@ -43,7 +43,8 @@ def pictures(fig: go.Figure) -> dict[str, bytes]:
 
 def _picture(kaleido: Any, drawn: Mapping[str, Any], form: str) -> bytes:
     scale = PNG_SCALE if form == "png" else 1
-    size = {"format": form, "width": WIDTH, "height": HEIGHT, "scale": scale}
+    height = drawn["layout"]["height"]
+    size = {"format": form, "width": WIDTH, "height": height, "scale": scale}
     # Without this, kaleido fetches MathJax from a server.
     content: bytes = kaleido.calc_fig_sync(drawn, opts=size, kopts={"mathjax": False})
     return content

@@ -22,15 +22,14 @@ TRIAL = ("trial_id", "optimizer", "scale", "outcome", "final_loss", "diverged_at
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What the service answers about a sweep. `pictures` are those of its figure by format."""
+    """What the service answers about a sweep. `figures` are files: plotly JSON, and pictures."""
 
     sweep: Json
     results: pd.DataFrame
     curves: pd.DataFrame
     stability: pd.DataFrame
-    figure_json: str
+    figures: Mapping[str, bytes]
     report: str
-    pictures: Mapping[str, bytes]
     sources: Mapping[str, str]
     """What each optimizer is from, by its name."""
 
@@ -48,10 +47,9 @@ def files(material: Material) -> dict[str, bytes]:
         "data/results.csv": export.to_csv(results),
         "data/curves.csv": export.to_csv(material.curves),
         "data/stability.csv": export.to_csv(material.stability),
-        "figures/stability.json": material.figure_json,
     }
     found = {path: text.encode() for path, text in texts.items()}
-    found |= {f"figures/stability.{form}": pic for form, pic in material.pictures.items()}
+    found |= {f"figures/{name}": content for name, content in material.figures.items()}
     sums = [f"{hashlib.sha256(found[path]).hexdigest()}  {path}\n" for path in sorted(found)]
     return found | {SUMS: "".join(sums).encode()}
 
@@ -85,7 +83,8 @@ def _readme(material: Material) -> str:
     template = _environment().from_string(README)
     text: str = template.render(
         sweep=material.sweep,
-        pictures=list(material.pictures),
+        figures=[name.removesuffix(".json") for name in material.figures if ".json" in name],
+        pictures=any(name.endswith(".svg") for name in material.figures),
         sums=SUMS,
         one=next(iter(material.results.dropna(subset=["outcome"])["trial_id"]), "TRIAL"),
         commonest=commonest,
@@ -107,11 +106,12 @@ Final loss against `{{ sweep.parameter }}`, sweep `{{ sweep.id }}`: {{ sweep.poi
 {{ sweep.points.diverged }} of them diverged, {{ sweep.points.failed }} failed.
 
 - `report.html`: all of it as one page, which needs no network
-{% if pictures %}
-- `figures/stability.*`: the figure as {{ pictures | join(", ") }}, and as plotly JSON
-{% else %}
-- `figures/stability.json`: the figure as plotly JSON; no pictures were drawn
+{% for figure in figures %}
+- `figures/{{ figure }}.*`: the {{ "heat maps" if figure == "heatmap" else "figure" }}
+{%- if pictures %} as SVG, PDF, PNG, and as plotly JSON
+{% else %} as plotly JSON; no pictures were drawn
 {% endif %}
+{% endfor %}
 - `data/curves.csv`, `data/stability.csv`: the numbers behind the figure, and those of its curves
 - `data/results.csv`: every point with its losses, configuration and provenance
 - `trials.jsonl`: every trial's configuration and provenance, one to a line

@@ -10,7 +10,7 @@ from sweeper.client import Client
 from tests.cli.processes import run_sweeper
 from tests.served import TINY, finished_sweep, service
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.browser]
 
 MAP = TINY | {
     "name": "tiny map",
@@ -33,11 +33,21 @@ def test_a_map_is_the_same_as_tables_as_json_and_as_a_page(tmp_path: Path) -> No
     there = ("heatmap", sweep_id, "--url", url)
     assert json.loads(run_sweeper(*there, "--json", cwd=tmp_path).stdout) == maps
     tables = run_sweeper(*there, cwd=tmp_path).stdout.splitlines()
-    assert tables[0].split() == ["momentum", "0.001", "0.00316", "0.01", "ridge", "loss"]
-    assert len(tables) == 2 * (1 + 2)
+    assert [tables[0], tables[4], tables[5]] == [
+        "adamw, nano: lr to the right",
+        "",
+        "sgd, nano: lr to the right",
+    ]
+    assert tables[1].split() == ["momentum", "0.001", "0.00316", "0.01", "ridge", "loss"]
+    assert len(tables) == 2 * (1 + 1 + 2) + 1
     cells = [cell for m in maps for row in m["rows"] for cell in row["cells"]]
     assert [cell["seeds"] for cell in cells] == [1] * 12
-    assert f"{cells[0]['loss']:.4g}" in tables[1]
+    assert f"{cells[0]['loss']:.4g}" in tables[2]
+    paper = ("export", sweep_id, "--paper", "paper", "--url", url)
+    assert run_sweeper(*paper, cwd=tmp_path).returncode == output.OK
+    assert {"heatmap.json", "heatmap.svg", "stability.json"} <= {
+        path.name for path in (tmp_path / "paper" / "figures").iterdir()
+    }
     assert run_sweeper(*there, "-o", "map.html", cwd=tmp_path).returncode == output.OK
     assert "heatmap" in (tmp_path / "map.html").read_text(encoding="utf-8")
 

@@ -9,7 +9,7 @@ import pytest
 from sweeper.plots.images import FORMATS, NoPictures, pictures
 
 STARTS = {"svg": b"<svg", "pdf": b"%PDF", "png": b"\x89PNG"}
-FIGURE = go.Figure(go.Scatter(x=[1, 2], y=[3, 4], name="one"))
+FIGURE = go.Figure(go.Scatter(x=[1, 2], y=[3, 4], name="one"), {"height": 640})
 
 
 @pytest.mark.browser
@@ -18,6 +18,7 @@ def test_every_format_is_drawn_with_the_same_bytes_each_time() -> None:
     assert tuple(found) == FORMATS
     for form, start in STARTS.items():
         assert found[form].startswith(start)
+    assert b'viewBox="0 0 900 640"' in found["svg"]
     assert pictures(FIGURE) == found
     assert FIGURE.layout.paper_bgcolor is None
 
