@@ -11,6 +11,7 @@ from sweeper.planning.forecast import Forecast, forecast
 from sweeper.planning.machine import Machine
 from sweeper.planning.speeds import Speeds, shape_key
 from sweeper.rules.check import check
+from sweeper.rules.rounds import most_points
 from sweeper.search.asking import missing
 from sweeper.search.rounds import first_candidates, imagined_candidates
 from sweeper.spec import SweepSpec
@@ -125,7 +126,13 @@ def preview(spec: SweepSpec, expansion: Expansion, known: Collection[str], queue
         shared=len(expansion.trials) - len(new),
         tokens=sum(config.tokens for config in ours),
         flops=sum(training_flops(config) for config in ours),
-        forecast=forecast(expansion, new, speeds, machine_known=machine is not None),
+        forecast=forecast(
+            expansion,
+            new,
+            speeds,
+            machine_known=machine is not None,
+            rounds_points=most_points(spec),
+        ),
     )
 
 
@@ -136,13 +143,18 @@ def _most_added(spec: SweepSpec) -> int:
 
 
 def refuse_if_large(found: Preview, limit_hours: float) -> None:
-    """Raise `NeedsConfirmation` if the new trials take longer than the limit, in device-hours."""
-    hours = found.forecast.device_hours
-    if hours <= limit_hours:
+    """Raise `NeedsConfirmation` for more device-hours than the limit, those of rounds included."""
+    further, hours = found.forecast.rounds_points, found.forecast.device_hours
+    if hours + found.forecast.rounds_hours <= limit_hours:
         return
+    rounds = (
+        f"; its rounds may add {further} points, {found.forecast.rounds_hours:.3g} hours more"
+        if further
+        else ""
+    )
     kind = "GPU-hours" if found.forecast.machine.gpus else "core-hours"
     raise NeedsConfirmation(
         f"device-hours <= {limit_hours:g} must hold without confirmation, but the {found.new} new "
         f"trials would take {hours:.3g} {kind}, {found.forecast.wall_hours:.3g} hours on this "
-        f"machine ({TIMES_FROM[found.forecast.source]})"
+        f"machine ({TIMES_FROM[found.forecast.source]}){rounds}"
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sweeper.rules.rounds import most_points
 from sweeper.spec import parse
 from tests.sweeps import body, lr, problems
 
@@ -52,6 +53,21 @@ def test_a_broken_rule_names_place_rule_and_value(
     changes: dict[str, Any], place: str, part: str
 ) -> None:
     assert part in problems(**changes)[place]
+
+
+def test_what_rounds_may_add_is_counted_over_all_curves_but_inert_ones() -> None:
+    spec = parse(
+        body(
+            axis={"parameter": "eps", "values": [1e-8, 1e-6]},
+            optimizers=["adamw", {"name": "lion", "inert": True}],
+            scales=["nano", "micro"],
+            seeds=[0, 1, 2],
+            extend={"budget": 4},
+            refine={"budget": 3},
+        )
+    )
+    assert most_points(spec) == 7 * 2 * 3
+    assert most_points(parse(body())) == 0
 
 
 def test_the_short_forms_are_enough() -> None:

@@ -54,6 +54,10 @@ class Forecast:
     device_hours: float
     wall_hours: float
     source: Source
+    rounds_points: int = 0
+    """Points that bracketing and refinement may add, beyond those."""
+    rounds_hours: float = 0.0
+    """Device-hours of these, if each takes what the new trials take on average."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,14 @@ class _Wanted:
 
 
 def forecast(
-    expansion: Expansion, new: Sequence[PlannedTrial], speeds: Speeds, *, machine_known: bool
+    expansion: Expansion,
+    new: Sequence[PlannedTrial],
+    speeds: Speeds,
+    *,
+    machine_known: bool,
+    rounds_points: int = 0,
 ) -> Forecast:
-    """How the new trials of an expansion would be trained."""
+    """How the new trials of an expansion would be trained; rounds may add so many points to it."""
     wanted = [_Wanted(n, trial.stack_key, trial.config) for n, trial in enumerate(new)]
     stacks = plan(wanted, speeds.machine, speeds)
     scales = {p.fingerprint: expansion.variants[p.variant].scale for p in expansion.points}
@@ -87,14 +96,17 @@ def forecast(
         kinds.append(_kind(same[0], len(same), speed, scale))
     seconds = [stack.cost_s / stack.threads for stack in stacks]
     slots = [0.0] * speeds.machine.slots
+    device_hours = sum(stack.cost_s for stack in stacks) / HOUR_S
     return Forecast(
         machine=speeds.machine,
         machine_known=machine_known,
         kinds=tuple(kinds),
         unfit=len(new) - sum(stack.size for stack in stacks),
-        device_hours=sum(stack.cost_s for stack in stacks) / HOUR_S,
+        device_hours=device_hours,
         wall_hours=max(finish_times(seconds, slots)) / HOUR_S,
         source=_source(kinds),
+        rounds_points=rounds_points,
+        rounds_hours=rounds_points * device_hours / max(1, len(new)),
     )
 
 

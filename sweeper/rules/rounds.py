@@ -31,6 +31,13 @@ def tolerance(refine: RefinementSpec) -> float:
     return DEFAULT_TOLERANCE if refine.tolerance is None else refine.tolerance
 
 
+def most_points(spec: SweepSpec) -> int:
+    """How many points the rounds may add; an inert optimizer gets none."""
+    budget = sum(part.budget for part in (spec.extend, spec.refine) if part is not None)
+    curves = sum(max(1, len(second_values(spec, o))) for o in spec.optimizers if not o.inert)
+    return budget * curves * len(spec.scales) * len(spec.architectures) * len(spec.seeds)
+
+
 def _lonely_values(spec: SweepSpec, name: str) -> Iterator[Problem]:
     lonely = [o.name for o in spec.optimizers if not o.inert and len(variant_values(spec, o)) < 2]
     if lonely:
@@ -42,13 +49,12 @@ def _lonely_values(spec: SweepSpec, name: str) -> Iterator[Problem]:
 
 
 def _size(spec: SweepSpec) -> Iterator[Problem]:
-    budget = sum(part.budget for part in (spec.extend, spec.refine) if part is not None)
     values = sum(
-        (len(variant_values(spec, o)) + budget) * max(1, len(second_values(spec, o)))
-        for o in spec.optimizers
+        len(variant_values(spec, o)) * max(1, len(second_values(spec, o))) for o in spec.optimizers
     )
-    points = values * len(spec.scales) * len(spec.architectures) * len(spec.seeds)
-    if budget and points > MAX_POINTS:
+    grid = values * len(spec.scales) * len(spec.architectures) * len(spec.seeds)
+    points = grid + most_points(spec)
+    if points > MAX_POINTS:
         yield Problem(
             "",
             f"a sweep has at most {MAX_POINTS} points, but this one may come to {points} "

@@ -100,3 +100,19 @@ def test_what_is_there_already_needs_no_confirmation(limited: TestClient) -> Non
     assert fresh.status_code == 428
     bad = limited.post("/api/v1/sweeps", json=SPEC | {"optimizers": ["adamx"]})
     assert bad.status_code == 422
+
+
+def test_rounds_count_for_the_limit(store: Store, data_dir: Path) -> None:
+    probe = create_app(store, Settings(database=store.url, data_dir=data_dir))
+    thinking = SPEC | {"extend": {"budget": 8}}
+    with TestClient(probe, base_url=BASE_URL) as client:
+        found = client.post("/api/v1/sweeps/preview", json=thinking).json()
+    forecast = found["forecast"]
+    assert forecast["rounds_points"] == 8 * 2
+    limit = forecast["device_hours"] + forecast["rounds_hours"] / 2
+    settings = Settings(database=store.url, data_dir=data_dir, confirm_above_hours=limit)
+    with TestClient(create_app(store, settings), base_url=BASE_URL) as client:
+        refused = client.post("/api/v1/sweeps", json=thinking)
+        assert refused.status_code == 428
+        assert f"its rounds may add {forecast['rounds_points']} points" in refused.json()["detail"]
+        assert client.post("/api/v1/sweeps", json=SPEC).status_code == 201

@@ -65,6 +65,15 @@ def test_gpus_share_the_stacks_and_what_does_not_fit_is_told() -> None:
     assert of(small, optimizers=["adamw"], scales=["1.2b"]).unfit == 7
 
 
+def test_what_rounds_may_add_is_told_apart() -> None:
+    expansion = expanded(**VALUES)
+    found = forecast(
+        expansion, expansion.trials, Speeds(TWO_CORES), machine_known=True, rounds_points=21
+    )
+    assert found.rounds_hours == pytest.approx(3 * found.device_hours)
+    assert dataclasses.replace(found, rounds_points=0, rounds_hours=0) == of()
+
+
 def test_nothing_new_takes_nothing() -> None:
     expansion = expanded(**VALUES)
     found = forecast(expansion, [], Speeds(TWO_CORES), machine_known=True)
