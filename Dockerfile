@@ -14,8 +14,7 @@ COPY trainers trainers
 COPY sweeper sweeper
 COPY api api
 COPY migrations migrations
-# The package is not copied into site-packages: alembic finds its scripts beside pyproject.toml.
-RUN pip install --no-cache-dir -c constraints.txt --extra-index-url "$TORCH_INDEX" -e .
+RUN pip install --no-cache-dir -c constraints.txt --extra-index-url "$TORCH_INDEX" .
 
 USER sweeper
 ENV SWEEPER_DATA=/data \
