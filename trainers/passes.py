@@ -19,6 +19,8 @@ GRADIENT_BYTES = 8
 """Per parameter, beside what a part of a batch needs: gradients of those before, and its own."""
 USABLE = 0.9
 """Of the memory that a process may have: the rest is lost between blocks."""
+MOST_SEQUENCES = 2**16 - 1
+"""Of all trials at once: kernels of attention count them in a dimension of CUDA's grid."""
 
 Result = TypeVar("Result")
 
@@ -31,7 +33,8 @@ def automatic(config: TrainConfig, trials: int, device: torch.device) -> int:
         return config.batch_size
     gradients = GRADIENT_BYTES * trials * config.model.num_parameters()
     usable = USABLE * _memory_bytes(device) - gradients
-    return max(1, fitting_micro_batch(config, trials, usable, on_cpu=False))
+    fitting = fitting_micro_batch(config, trials, usable, on_cpu=False)
+    return max(1, min(fitting, MOST_SEQUENCES // trials))
 
 
 def half(size: int) -> int:
