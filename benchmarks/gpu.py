@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_plain import PlainRun
+from benchmarks.gpu_plain import plain_pace
 from benchmarks.gpu_runs import (
     config_of,
     random_tokens,
@@ -97,7 +97,6 @@ def utilisation(size: Size, data_dir: Path, device: str) -> dict[str, Any]:
     ours_s = seconds_per_step(run.advance, device, size.seconds)
     compiled, micro_batch = run.compiled, run.micro_batch
     del run
-    plain = PlainRun(config, device=device, micro_batch=micro_batch, compile=compiled)
     batches = Batches(
         open_tokens(data_dir, data, TRAIN),
         [config.seed],
@@ -105,22 +104,33 @@ def utilisation(size: Size, data_dir: Path, device: str) -> dict[str, Any]:
         window=config.model.sequence_length,
     )
     tokens = [torch.from_numpy(batches.batch(step)[0]) for step in (1, 2)]
-    first_losses = first_loss(config, tokens[0], device), float(plain.step(tokens[0]))
-    plain_s = seconds_per_step(lambda: plain.step(tokens[1]), device, size.seconds)
+    first = first_loss(config, tokens[0], device)
+    plain = plain_pace(
+        config,
+        tokens,
+        device=device,
+        micro_batch=micro_batch,
+        compile=compiled,
+        seconds=size.seconds,
+    )
     flops = flops_per_token(config.model) * config.batch_size * config.model.sequence_length
     return {
         "scale": size.scale,
         "batch": [config.batch_size, config.model.sequence_length],
         "precision": config.precision,
-        "micro_batch": micro_batch,
         "compiled": compiled,
         "rate_tflops": rate / 1e12,
         "flops_per_step": flops,
-        "first_losses": first_losses,
-        "ours": {"step_s": ours_s, "mfu": flops / ours_s / rate},
-        "plain": {"step_s": plain_s, "mfu": flops / plain_s / rate},
-        "plain_over_ours": plain_s / ours_s,
+        "first_losses": (first, plain.first_loss),
+        "ours": row(micro_batch, ours_s, flops / rate),
+        "plain": row(plain.micro_batch, plain.step_s, flops / rate),
+        "plain_over_ours": plain.step_s / ours_s,
     }
+
+
+def row(micro_batch: int, step_s: float, ideal_s: float) -> dict[str, Any]:
+    """A way in the table; `ideal_s` is what the device's own rate would allow."""
+    return {"micro_batch": micro_batch, "step_s": step_s, "mfu": ideal_s / step_s}
 
 
 def first_loss(config: TrainConfig, tokens: torch.Tensor, device: str) -> float:

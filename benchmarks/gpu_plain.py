@@ -3,14 +3,18 @@
 For `gpu.py`, which times it beside a stack of one: the same initial weights, batches and precision.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.gpu_runs import seconds_per_step
 from trainers.config import ModelConfig, TrainConfig
 from trainers.model import init_params
+from trainers.passes import half
 
 
 class Block(nn.Module):
@@ -92,7 +96,7 @@ class PlainRun:
             weight_decay=0.0,
             fused=True,
         )
-        self.loss = torch.compile(self._loss) if compile else self._loss
+        self.loss = torch.compile(self._loss, dynamic=False) if compile else self._loss
 
     def _loss(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.net(tokens[:, :-1]).flatten(0, 1).float()
@@ -118,6 +122,44 @@ class PlainRun:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return total
+
+
+@dataclass(frozen=True)
+class PlainPace:
+    """How the ordinary way went."""
+
+    first_loss: float
+    micro_batch: int
+    step_s: float
+
+
+def plain_pace(
+    config: TrainConfig,
+    tokens: Sequence[Tensor],
+    *,
+    device: str,
+    micro_batch: int,
+    compile: bool,
+    seconds: float,
+) -> PlainPace:
+    """With so many sequences at once or, where they do not fit, half of them."""
+    while True:
+        try:
+            return _pace(
+                PlainRun(config, device=device, micro_batch=micro_batch, compile=compile),
+                tokens,
+                seconds,
+            )
+        except torch.OutOfMemoryError:
+            if micro_batch == 1:
+                raise
+        micro_batch = half(micro_batch)
+
+
+def _pace(run: PlainRun, tokens: Sequence[Tensor], seconds: float) -> PlainPace:
+    first_loss = float(run.step(tokens[0]))
+    step_s = seconds_per_step(lambda: run.step(tokens[1]), run.device.type, seconds)
+    return PlainPace(first_loss, run.micro_batch, step_s)
 
 
 def load_initial(net: Any, config: TrainConfig) -> None:

@@ -1,16 +1,30 @@
-"""The same stacks on a CUDA device: what a CPU says within rounding, and checkpoints that cross."""
+"""The same stacks on a CUDA device: what a CPU says within rounding, and checkpoints that cross.
+
+`pytest -m gpu tests/trainers` says whether all that only a device reaches works there; with two of
+them, also what they do together.
+"""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tests.trainers.builders import tiny_config
+from tests.trainers.test_loop import advance_to
+from tests.trainers.test_on_device import no_collection
+from tests.trainers.test_operations import ORDINARY
+from trainers import probe
 from trainers.config import Precision, TrainConfig
 from trainers.loop import StackRun
-from trainers.optimizers import REGISTRY
+from trainers.optimizers import REGISTRY, plugins
+from trainers.passes import MOST_SEQUENCES
+from trainers.runs import Run, start
 
 pytestmark = [
     pytest.mark.gpu,
@@ -30,7 +44,7 @@ def on_gpu(chosen: list[TrainConfig], data_dir: Path, micro_batch: int | None = 
     )
 
 
-def losses(run: StackRun) -> list[float]:
+def losses(run: Run) -> list[float]:
     while not run.finished:
         run.advance()
     found = [result.final_loss for result in run.results() if result is not None]
@@ -100,10 +114,105 @@ def test_compiled_it_ends_where_it_ends_uncompiled(
     assert run.compiled
 
 
-def test_attention_in_bf16_has_no_kernel_but_the_flash(data_dir: Path) -> None:
-    run = on_gpu(configs(data_dir, "adamw", "bf16"), data_dir)
-    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+@pytest.mark.parametrize(
+    ("precision", "kernel"),
+    [("fp32", SDPBackend.EFFICIENT_ATTENTION), ("bf16", SDPBackend.FLASH_ATTENTION)],
+)
+def test_attention_has_a_kernel_that_keeps_no_scores(
+    data_dir: Path, precision: Precision, kernel: SDPBackend
+) -> None:
+    """Where PyTorch holds cuDNN's for faster it takes that, which keeps none either."""
+    run = on_gpu(configs(data_dir, "adamw", precision), data_dir)
+    with sdpa_kernel(kernel):
         assert all(loss > 0 for loss in losses(run))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_counts_as_many_sequences_as_are_given_to_it(dtype: torch.dtype) -> None:
+    q = torch.randn(MOST_SEQUENCES, 1, 8, 16, device="cuda", dtype=dtype, requires_grad=True)
+    mixed = functional.scaled_dot_product_attention(q, q, q, is_causal=True)
+    (grad,) = torch.autograd.grad(mixed.sum(), q)
+    assert bool(mixed.isfinite().all())
+    assert bool(grad.isfinite().all())
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Raises where the program waits for its device."""
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def step_without_waiting(run: StackRun) -> None:
+    advance_to(run, ORDINARY - 1)
+    with no_waiting():
+        assert run.advance() is None
+
+
+@pytest.mark.parametrize("optimizer", REGISTRY)
+def test_a_step_does_not_wait_for_the_device(data_dir: Path, optimizer: str) -> None:
+    chosen = [dataclasses.replace(c, steps=700) for c in configs(data_dir, optimizer)]
+    step_without_waiting(on_gpu(chosen, data_dir, micro_batch=2))
+
+
+def test_nor_does_one_with_frozen_members(data_dir: Path) -> None:
+    chosen = [dataclasses.replace(c, steps=700) for c in configs(data_dir, "adamw")]
+    run = on_gpu(chosen, data_dir)
+    run.mask(0)
+    step_without_waiting(run)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_nor_does_a_compiled_one(data_dir: Path) -> None:
+    chosen = [dataclasses.replace(c, steps=700) for c in configs(data_dir, "adamw", "bf16")]
+    run = StackRun(chosen, data_dir=data_dir, device="cuda")
+    step_without_waiting(run)
+    assert run.compiled
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_nothing_of_a_run_stays_on_the_device(data_dir: Path, optimizer: str) -> None:
+    chosen = configs(data_dir, optimizer)
+    losses(on_gpu(chosen, data_dir))  # Constants and workspaces that libraries keep.
+    with no_collection():
+        before = torch.cuda.memory_allocated()
+        run = on_gpu(chosen, data_dir)
+        advance_to(run, 3)
+        assert torch.cuda.memory_allocated() > before
+        del run
+        assert torch.cuda.memory_allocated() == before
+
+
+def test_what_happens_to_one_member_does_not_reach_another_in_a_single_bit(data_dir: Path) -> None:
+    """The backward passes of fused attention add up in any order, so this one is spelled out."""
+    healthy = configs(data_dir, "adamw")
+    sick = [
+        healthy[0],
+        dataclasses.replace(healthy[1], hyperparameters={**healthy[1].hyperparameters, "lr": 1e38}),
+    ]
+    with sdpa_kernel(SDPBackend.MATH):
+        weights = [weights_of(on_gpu(chosen, data_dir)) for chosen in (healthy, healthy, sick)]
+    assert torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[0][0], weights[2][0])
+    assert not torch.equal(weights[0][1], weights[2][1])
+
+
+def weights_of(run: StackRun) -> Tensor:
+    while not run.finished:
+        run.advance()
+    return run._flat.cpu()
+
+
+def test_a_stack_is_measured(data_dir: Path) -> None:
+    reading = probe.read(configs(data_dir, "adamw")[0], 2, data_dir=data_dir, device="cuda")
+    assert reading.step_s is not None
+    assert reading.step_s > 0
+    assert reading.sequence_s > 0
+    assert reading.peak_bytes is not None
+    assert reading.peak_bytes < 2**28
 
 
 def test_the_batch_is_whole_where_it_fits(data_dir: Path) -> None:
@@ -113,3 +222,44 @@ def test_the_batch_is_whole_where_it_fits(data_dir: Path) -> None:
         metrics = run.advance()
     assert metrics is not None
     assert 0 < metrics.speed["mfu"][0] < 1
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_two_devices_end_where_one_does(data_dir: Path) -> None:
+    chosen = configs(data_dir, "adamw")
+    run = start(chosen, data_dir=data_dir, device="cuda", devices=2)
+    try:
+        assert losses(run) == pytest.approx(losses(on_gpu(chosen, data_dir)), rel=2e-2)
+    finally:
+        run.close()
+
+
+FAILING = """
+import torch
+from trainers.optimizers.base import Entry, Optimizer, chain
+from trainers.optimizers.transforms import descend
+
+def failing() -> Optimizer:
+    def update(grad, state, value, context):
+        if torch.cuda.current_device() == 1 and context.step == 3:
+            raise torch.OutOfMemoryError("no room on this rank alone")
+        return grad, state
+    return chain(Optimizer(lambda value, role: {}, update), descend())
+
+OPTIMIZERS = {"failing": Entry(failing, 0.1, "fails on rank 1", "here")}
+"""
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_why_another_rank_failed_is_told_and_all_of_them_end(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for known in ("_sent", "_sources"):
+        monkeypatch.setattr(plugins, known, {})
+    plugins.take(FAILING)
+    run = start(configs(data_dir, "failing"), data_dir=data_dir, device="cuda", devices=2)
+    try:
+        with pytest.raises(torch.OutOfMemoryError, match="no room on this rank alone"):
+            losses(run)
+    finally:
+        run.close()
