@@ -7,12 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 HEALTHY_AFTER_S = 60.0
 """A child that lived this long has earned the short pause again."""
+LAST_BYTES = 4096
+"""Of the log, to find its last line in."""
 
 
 class Child:
@@ -67,41 +70,53 @@ class Child:
 
     def _kill(self) -> None:
         assert self._process is not None
-        # The child leads a process group of its own, with all that it started.
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # It may have ended just now.
+            # The child leads a process group of its own, with all that it started.
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _keep_running(self) -> None:
         pause_s = self._first_pause_s
         while True:
             started = time.monotonic()
-            code = self._run_once()
-            if code is None or self._stopping.is_set():
+            told = self._run_once()
+            if told is None or self._stopping.is_set():
                 return
             if time.monotonic() - started > HEALTHY_AFTER_S:
                 pause_s = self._first_pause_s
-            self._say(f"the dispatcher ended ({_how(code)}){self._why()}; again in {pause_s:g} s")
+            self._say(f"{told}; again in {pause_s:g} s")
             if self._stopping.wait(pause_s):
                 return
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _run_once(self) -> int | None:
-        with self._log.open("ab") as log:
-            with self._lock:
-                if self._stopping.is_set():
-                    return None
-                self._process = subprocess.Popen(  # noqa: S603 - our own command
-                    [*self._command, "--parent-fd", str(self._read_end)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=[self._read_end],
-                    # Ctrl-C at the terminal is for the parent, which then drains in order.
-                    start_new_session=True,
-                )
-            return self._process.wait()
+    def _run_once(self) -> str | None:
+        """How it ended, or why it did not start; None if it must not start any more."""
+        try:
+            process = self._started()
+        except OSError as error:  # As without memory or processes left: that may pass.
+            return f"the dispatcher cannot be started: {error}"
+        if process is None:
+            return None
+        return f"the dispatcher ended ({_how(process.wait())}){self._why()}"
+
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        with self._log.open("ab") as log, self._lock:
+            if self._stopping.is_set():
+                return None
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                [*self._command, "--parent-fd", str(self._read_end)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[self._read_end],
+                # Ctrl-C at the terminal is for the parent, which then drains in order.
+                start_new_session=True,
+            )
+            return self._process
 
     def _why(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        with self._log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
         return f": {lines[-1]} (log: {self._log})" if lines else ""
 
 

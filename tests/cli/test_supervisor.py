@@ -42,6 +42,18 @@ def test_a_child_that_ends_is_started_again(tmp_path: Path, remarks: list[str]) 
     assert len((tmp_path / "ready").read_text()) >= 2
 
 
+def test_a_child_that_cannot_be_started_is_tried_again(tmp_path: Path, remarks: list[str]) -> None:
+    program = tmp_path / "program"
+    child = Child([str(program)], log=tmp_path / "log", say=remarks.append, first_pause_s=0.01)
+    child.start()
+    _wait_until(lambda: len(remarks) >= 2)
+    assert "cannot be started" in remarks[0]
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    program.chmod(0o755)
+    _wait_until((tmp_path / "started").exists)
+    child.stop(10)
+
+
 def test_stop_lets_the_child_finish(tmp_path: Path, remarks: list[str]) -> None:
     script = (
         "signal.signal(signal.SIGTERM, lambda *_: (print('drained', flush=True), sys.exit(0)));"
