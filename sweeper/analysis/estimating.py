@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeper.analysis import axes, edges, measures, student, windows
+from sweeper.analysis import axes, edges, measures, windows
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.estimates import (
     BasinEstimate,
@@ -16,7 +16,7 @@ from sweeper.analysis.estimates import (
     WindowSensitivity,
 )
 from sweeper.analysis.excess import excess_intervals, mean_excesses
-from sweeper.analysis.heldout import held_out
+from sweeper.analysis.heldout import held_out, mean_interval
 from sweeper.analysis.pooling import CONFIDENCE, Array, Mask, Places
 from sweeper.analysis.resampling import RESAMPLES, resampled_means
 from sweeper.analysis.stability import Stability
@@ -183,11 +183,10 @@ def _heldout(curve: Curve) -> tuple[Estimate, tuple[float, ...]]:
         what = "one seed: none is left to choose" if few else "no value has all seeds to choose"
         return Estimate(reason=f"{what} the value on"), ()
     known = np.isfinite(found.losses)
-    losses = [float(loss) for loss in found.losses[known]]
-    low, high = student.t_interval(losses, CONFIDENCE)
-    mean = math.fsum(losses) / len(losses)
+    losses = found.losses[known]
+    low, high = mean_interval(losses)
     chosen = tuple(curve.values[i] for i in found.chosen[known])
-    return Estimate(value=mean, low=low, high=high), chosen
+    return Estimate(value=float(losses.mean()), low=low, high=high), chosen
 
 
 def _lacking(stability: Stability) -> str | None:

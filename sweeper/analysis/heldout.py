@@ -3,11 +3,13 @@
 Shapes: `V` values, `S` seeds.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from sweeper.analysis.pooling import Array, Mask, Places
+from sweeper.analysis import student
+from sweeper.analysis.pooling import CONFIDENCE, Array, Mask, Places
 
 
 class HeldOut(NamedTuple):
@@ -34,3 +36,20 @@ def held_out(losses: Array, common: Mask) -> HeldOut | None:
     others = counted.sum(axis=1, keepdims=True) - counted
     chosen = candidates[np.argmin(others, axis=0)]
     return HeldOut(losses[chosen, np.arange(losses.shape[1])], chosen)
+
+
+def mean_error(deviation: float, seeds: int) -> float:
+    """Standard error of the mean of held-out losses of at least two seeds, with their deviation.
+
+    Each loss was chosen with the others, so they are correlated and their mean varies by more than
+    that of as many independent ones: the variance is 1/S + 1/(S - 1) times that of one loss (Nadeau
+    and Bengio 2003, with one seed held out of S).
+    """
+    return deviation * math.sqrt(1 / seeds + 1 / (seeds - 1))
+
+
+def mean_interval(losses: Array) -> tuple[float, float]:
+    """The t-interval of the mean of at least two held-out losses (S)."""
+    mean, deviation, seeds = float(losses.mean()), float(losses.std(ddof=1)), len(losses)
+    reach = student.t_quantile(0.5 + CONFIDENCE / 2, seeds - 1) * mean_error(deviation, seeds)
+    return mean - reach, mean + reach

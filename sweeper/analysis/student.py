@@ -1,18 +1,7 @@
 """Student's t for any positive degrees of freedom."""
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
-
-
-def t_interval(losses: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The two-sided interval of the mean of at least two losses."""
-    count = len(losses)
-    assert count > 1, count
-    mean = math.fsum(losses) / count
-    variance = math.fsum((loss - mean) ** 2 for loss in losses) / (count - 1)
-    reach = t_quantile(0.5 + confidence / 2, count - 1) * math.sqrt(variance / count)
-    return mean - reach, mean + reach
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from sweeper.analysis import student
+from sweeper.analysis.heldout import mean_error
 from sweeper.analysis.pooling import CONFIDENCE, Array
 
 LEVEL = 1 - CONFIDENCE
@@ -36,9 +37,10 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:
-    """Differences of losses, first minus second, over the seeds that both have; in nats.
+    """Differences of held-out losses, first minus second, over the seeds that both have; in nats.
 
-    `p_value` is that of the two-sided paired t-test, `p_equivalent` the larger one of the two
+    Their mean has the error of `heldout.mean_error`, as they are correlated. `p_value` is that of
+    the two-sided paired t-test, `p_equivalent` the larger one of the two
     one-sided tests against the margin (Schuirmann 1987). `effect` is the mean over the deviation of
     the differences, corrected for few seeds (Hedges 1981); None for two, or without a deviation.
     """
@@ -67,13 +69,13 @@ class Verdict:
 
 
 def paired_test(first: Array, second: Array, margin: float = MARGIN) -> PairedTest:
-    """The test of two variants by their losses (S), seed by seed."""
+    """The test of two variants by their held-out losses (S), seed by seed."""
     seeds = len(first)
     if seeds < 2:
         return PairedTest(seeds=seeds, reason="a test needs two seeds in common")
     differences = first - second
     mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
-    error, freedom = deviation / math.sqrt(seeds), seeds - 1
+    error, freedom = mean_error(deviation, seeds), seeds - 1
     reach = student.t_quantile(0.5 + CONFIDENCE / 2, freedom) * error
     return PairedTest(
         seeds=seeds,
@@ -185,9 +187,15 @@ def _seeds_needed(difference: float, deviation: float, margin: float, family: in
 
 
 def _seeds_for(distance: float, deviation: float, share: float, power: float) -> int | None:
-    """For a one-sided level `share`: the normal count, and Guenther's correction for t (1981)."""
+    """For a one-sided level `share`: the normal count, and Guenther's correction for t (1981).
+
+    The normal count n is that of independent seeds; the S of which the error of `mean_error` is
+    the same solves S^2 - (2 n + 1) S + n = 0.
+    """
     quantile = NormalDist().inv_cdf(1 - share)
     reach = (quantile + NormalDist().inv_cdf(power)) * deviation
-    if distance <= 0 or reach > distance * math.sqrt(MOST_SEEDS):
+    if distance <= 0 or reach > distance * math.sqrt(MOST_SEEDS / 2):
         return None
-    return max(2, math.ceil((reach / distance) ** 2 + quantile**2 / 2))
+    independent = (reach / distance) ** 2
+    held_out = (2 * independent + 1 + math.sqrt(4 * independent**2 + 1)) / 2
+    return max(2, math.ceil(held_out + quantile**2 / 2))

@@ -17,13 +17,6 @@ def test_median_is_zero() -> None:
     assert student.t_quantile(0.5, 3) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_interval_of_three_losses() -> None:
-    low, high = student.t_interval([3.0, 3.1, 3.2])
-    # standard deviation 0.1, so 4.3027 * 0.1 / sqrt(3) on either side of 3.1
-    assert low == pytest.approx(3.1 - 0.248416, abs=1e-5)
-    assert high == pytest.approx(3.1 + 0.248416, abs=1e-5)
-
-
 @pytest.mark.parametrize(
     ("t", "freedom", "expected"),
     # one degree: 1/2 + arctan(t) / pi; two: 1/2 + t / (2 root(2 + t^2))
