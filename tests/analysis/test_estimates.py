@@ -1,50 +1,17 @@
 import dataclasses
-import math
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.analysis import windows
-from sweeper.analysis.curves import Curve, stability_curves
-from sweeper.analysis.estimates import Estimate, Estimates
+from sweeper.analysis.curves import stability_curves
+from sweeper.analysis.estimates import Estimate
 from sweeper.analysis.estimating import estimates
 from sweeper.analysis.stability import stability
+from tests.analysis.estimated import GRID, Losses, bowl, curve_of, found
 from tests.analysis.frames import NAN, Loss, points
-
-GRID = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
-Losses = dict[float, list[Loss]]
-
-
-def curve_of(losses: Losses, **frame: Any) -> Curve:
-    (curve,) = stability_curves(points(losses, **frame))
-    return curve
-
-
-def found(losses: Losses, *, stated: Any = None, resamples: int = 200, **frame: Any) -> Estimates:
-    curve = curve_of(losses, **frame)
-    return estimates(
-        curve,
-        stability(curve),
-        stated=stated,
-        half_width=windows.half_width([curve]),
-        resamples=resamples,
-    )
-
-
-def bowl(seeds: int = 3, noise: float = 0.01, seed: int = 0) -> Losses:
-    """A parabola in decades with its bottom at 10^-1.8, and seeds that differ."""
-    random = np.random.default_rng(seed)
-    effects = random.normal(size=seeds)
-    return {
-        value: [
-            3 + 0.1 * (math.log10(value) + 1.8) ** 2 + noise * float(effects[i] + random.normal())
-            for i in range(seeds)
-        ]
-        for value in GRID
-    }
 
 
 def leaves(numbers: object) -> list[Estimate]:
@@ -116,41 +83,6 @@ def test_no_optimum_is_right_at_an_edge_beside_divergence_or_without_a_bend(
     assert result.best_loss.value == 3.0
 
 
-def test_the_best_of_a_grid_is_lower_than_what_is_held_out() -> None:
-    """Fifteen equal values with noise alone: choosing the lowest promises what is not there."""
-    random = np.random.default_rng(3)
-    promised, kept = [], []
-    for _ in range(20):
-        seeds: Losses = {float(v): list(3 + 0.1 * random.normal(size=4)) for v in range(1, 16)}
-        result = found(seeds, resamples=2, axis_scale="linear")
-        promised.append(result.best_loss.value)
-        kept.append(result.heldout_loss.value)
-    assert np.mean(promised) < 2.95  # type: ignore[arg-type]
-    assert np.mean(kept) == pytest.approx(3.0, abs=0.03)  # type: ignore[arg-type]
-
-
-def test_held_out_values_are_chosen_without_their_seed() -> None:
-    result = found({1e-3: [2.0, 3.0, 3.0], 1e-2: [2.9, 2.9, 2.9]})
-    # Without the first seed 1e-2 is lower; without the others 1e-3 is, thanks to the first one.
-    assert result.heldout_values == (1e-2, 1e-3, 1e-3)
-    assert result.heldout_loss.value == pytest.approx((2.9 + 3.0 + 3.0) / 3)
-    assert result.best_loss.value == pytest.approx(8 / 3)
-
-
-def test_seeds_that_some_values_lack_choose_no_value() -> None:
-    """Eleven equal values; the one that looks best gets seeds to judge it, and they do."""
-    random = np.random.default_rng(1)
-    kept = []
-    for _ in range(60):
-        seeds: Losses = {float(v): list(3 + 0.1 * random.normal(size=3)) for v in range(1, 12)}
-        best = min(seeds, key=lambda value: np.mean(seeds[value]))  # type: ignore[arg-type]
-        seeds[best] += list(3 + 0.1 * random.normal(size=3))
-        result = found(seeds, resamples=2, axis_scale="linear")
-        kept.append(result.heldout_loss.value)
-        assert result.heldout_values[3:] == (best,) * 3
-    assert np.mean(kept) == pytest.approx(3.0, abs=0.02)  # type: ignore[arg-type]
-
-
 def test_of_equal_values_the_middle_one_is_best_everywhere() -> None:
     """Also in the resamples: the interval of the best value has to hold it."""
     equal = curve_of(
@@ -161,47 +93,6 @@ def test_of_equal_values_the_middle_one_is_best_everywhere() -> None:
         result = estimates(curve, stability(curve), resamples=50)
         assert result.best_value == Estimate(value=best, low=best, high=best)
         assert windows.centre(curve) == GRID.index(best)
-
-
-def test_windows_of_the_sensitivity() -> None:
-    losses: Losses = {
-        value: [loss, loss] for value, loss in zip(GRID, [5.0, 4.0, 3.0, 3.3, 9.0], strict=True)
-    }
-    result = found(losses, stated=(1e-3, 1e-1))
-    assert result.sensitivity.loss.value == pytest.approx(24.3 / 5 - 3)
-    assert result.sensitivity_stated.loss.value == pytest.approx(10.3 / 3 - 3)
-    assert (result.sensitivity_stated.low, result.sensitivity_stated.high) == (1e-3, 1e-1)
-    assert result.half_width == pytest.approx(2.0)
-    assert result.sensitivity_centred.values == 5
-    assert result.asymmetry.value == pytest.approx((3.3 + 9) / 2 - (5 + 4) / 2)
-    empty = found(losses, stated=(2.0, 3.0))
-    assert "no declared value" in str(empty.sensitivity_stated.loss.reason)
-    waiting = found(losses | {1.0: [9.0, None]} | {2.0: [None, None]}, stated=(1e-1, 2.0))
-    assert "2 of 3 values" in str(waiting.sensitivity_stated.loss.reason)
-
-
-def test_the_window_is_as_wide_as_every_curve_allows() -> None:
-    wide, narrow = curve_of(bowl()), curve_of({v: bowl()[v] for v in GRID[1:4]})
-    edge = curve_of({1e-3: [3.0], 1e-2: [4.0]})
-    assert windows.half_width([wide, narrow, edge]) == pytest.approx(1.0)
-    assert windows.half_width([edge]) is None
-    result = estimates(wide, stability(wide), half_width=1.0, resamples=10)
-    assert (result.sensitivity_centred.low, result.sensitivity_centred.high) == (1e-3, 1e-1)
-    narrower = estimates(wide, stability(wide), half_width=0.4, resamples=10)
-    assert narrower.sensitivity_centred.loss.value is None
-    assert "both sides" in str(narrower.asymmetry.reason)
-
-
-def test_refinement_changes_no_sensitivity_and_no_window() -> None:
-    refined = bowl() | {2e-2: [2.9, 2.9, 2.9], 5e-3: [3.0, 3.0, 3.0]}
-    one, other = found(bowl()), found(refined, added=[2e-2, 5e-3])
-    assert other.best_value.value == 2e-2
-    for name in ("sensitivity", "sensitivity_centred"):
-        before, after = getattr(one, name), getattr(other, name)
-        assert (before.low, before.high, before.values) == (after.low, after.high, after.values)
-        assert before.loss.value == pytest.approx(after.loss.value)
-    assert other.half_width == one.half_width
-    assert other.asymmetry.value == pytest.approx(one.asymmetry.value)
 
 
 def test_a_tolerance_asked_for_is_among_the_basins() -> None:
@@ -259,79 +150,6 @@ def test_a_parameter_without_effect_has_a_loss_and_nothing_else() -> None:
     assert result.best_value.value is None
     assert "no effect" in str(result.optimum_value.reason)
     assert result.half_width is None
-
-
-def test_how_much_worse_each_value_is_by_seed() -> None:
-    """Seeds differ by far more than values do, and pairing takes that out."""
-    effects = [0.0, 0.5, 1.0]
-    shape = {1e-4: [0.30, 0.31, 0.32], 1e-3: [0.0, 0.0, 0.0], 1e-2: [0.1, 0.1, 0.13]}
-    losses: Losses = {
-        v: [3 + e + d for e, d in zip(effects, s, strict=True)] for v, s in shape.items()
-    }
-    result = found(losses | {1e-1: [4.0, NAN, 4.0], 1.0: [None, None, None]})
-    low, best, high, diverged, waiting = (entry.excess for entry in result.values)
-    assert [entry.value for entry in result.values] == [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
-    assert (best.value, best.low) == (0.0, None)
-    assert low.value == pytest.approx(0.31)
-    # Its neighbour is the best value, which shares nothing: the interval of three differences.
-    assert low.high == pytest.approx(0.31 + 4.30265 * 0.01 / math.sqrt(3), abs=1e-5)
-    assert high.value == pytest.approx(0.11)
-    assert high.low is not None
-    assert "diverged" in str(diverged.reason)
-    assert "no loss yet" in str(waiting.reason)
-    assert "best" in str(best.reason)
-
-
-def test_an_excess_is_over_the_seeds_that_both_values_have() -> None:
-    """The best value has a third seed, a bad one, which says nothing about the other value."""
-    result = found({1e-3: [3.0, 3.1, 3.5], 1e-2: [3.4, 3.52], 1e-1: [3.9, 4.0, 4.5]})
-    (_, fewer, _) = (entry.excess for entry in result.values)
-    assert fewer.value == pytest.approx(0.41)
-    assert fewer.low is not None
-    assert fewer.high is not None
-    assert fewer.low < 0.41 < fewer.high
-
-
-def test_edges_of_what_trains() -> None:
-    losses: Losses = {
-        1e-4: [NAN, 3.5, 3.4],
-        1e-3: [3.0, 3.1, 3.0],
-        1e-2: [3.2, 3.2, 3.2],
-        1e-1: [3.5, NAN, 3.5],
-        1.0: [NAN, NAN, 12.0],
-    }
-    result = found(losses)
-    largest, smallest = result.largest_stable, result.smallest_stable
-    assert (largest.value, largest.beyond, largest.reason) == (1e-2, 1.0, None)
-    assert (smallest.value, smallest.beyond) == (1e-3, None)
-    assert "known to be unstable" in str(smallest.reason)
-
-
-def test_an_edge_is_where_the_seeds_of_the_grid_have_it() -> None:
-    """A seed that only the best value has says nothing of the others; one that diverges does."""
-    losses: Losses = {1e-3: [3.0, 3.0, 3.1], 1e-2: [3.2, 3.2], 1e-1: [3.5, NAN], 1.0: [NAN, NAN]}
-    result = found(losses).largest_stable
-    assert (result.value, result.beyond, result.reason) == (1e-2, 1.0, None)
-    losses[1e-2] = [3.2, 3.2, NAN]
-    result = found(losses).largest_stable
-    assert (result.value, result.beyond, result.reason) == (1e-3, 1.0, None)
-
-
-def test_values_without_a_common_seed_have_numbers_all_the_same() -> None:
-    frame = points({1e-3: [3.1, 3.2], 1e-2: [3.0, 3.1], 1e-1: [3.3, 3.4]})
-    frame["seed"] = range(len(frame))
-    (curve,) = stability_curves(frame)
-    result = estimates(curve, stability(curve), resamples=20)
-    assert result.best_value.value == 1e-2
-    assert result.heldout_loss.reason is not None
-    assert result.largest_stable.value == 1e-1
-
-
-def test_a_value_not_finished_ends_what_is_known_to_train() -> None:
-    result = found({1e-3: [3.0, 3.0], 1e-2: [3.2, None], 1e-1: [NAN, NAN]})
-    assert (result.largest_stable.value, result.largest_stable.beyond) == (1e-3, None)
-    nothing = found({1e-3: [None, None]})
-    assert "not stable at the best" in str(nothing.largest_stable.reason)
 
 
 @settings(max_examples=20)
