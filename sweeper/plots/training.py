@@ -1,8 +1,10 @@
 """Training figure: the losses of one trial against the step."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NAMES = {"train_loss": "training loss", "validation_loss": "validation loss"}
+
+
+HIGHEST = 1.5
+"""Losses are drawn up to so many times the first one: a run that blows up shows where it begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +73,53 @@ def figure(metrics: "pd.DataFrame", *, options: TrainingOptions | None = None) -
         )
     look_of_axis = style.axis_look(theme)
     fig.update_xaxes(**look_of_axis, title_text="step", rangemode="tozero")
-    fig.update_yaxes(**look_of_axis, title_text="loss (nats)")
+    fig.update_yaxes(**look_of_axis, title_text="loss (nats)", range=loss_range(curves))
     fig.update_layout(
-        title={"text": style.escape(chosen.title), "x": 0, "xref": "paper"},
+        title={
+            "text": style.escape(chosen.title),
+            "subtitle": {"text": _subtitle(curves), "font": {"color": theme.faint_text}},
+            "x": 0,
+            "xref": "paper",
+        },
         legend={"x": 1, "xanchor": "right", "y": 1},
         margin={"l": 70, "r": 20, "t": 60, "b": 60},
         height=420,
     )
+    if (step := first_not_finite(curves)) is not None:
+        fig.add_vline(x=step, line={"color": theme.faint_text, "width": 1, "dash": "dot"})
     if not curves:
         fig.add_annotation(
             text="no metrics yet", x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
         )
     return fig
+
+
+def loss_range(curves: Sequence[LossCurve]) -> tuple[float, float] | None:
+    """What is drawn of losses that rise far above the first one; None if they do not."""
+    by_step = [pair for c in curves for pair in zip(c.steps, c.losses, strict=True)]
+    finite = [loss for _, loss in sorted(by_step, key=itemgetter(0)) if loss is not None]
+    if not finite or max(finite) <= HIGHEST * abs(finite[0]):
+        return None
+    low, high = min(finite), HIGHEST * abs(finite[0])
+    return low - 0.05 * (high - low), high
+
+
+def first_not_finite(curves: Sequence[LossCurve]) -> int | None:
+    """The step of the first loss that is no number, or infinite; None if there is none."""
+    pairs = [pair for c in curves for pair in zip(c.steps, c.losses, strict=True)]
+    return min((step for step, loss in pairs if loss is None), default=None)
+
+
+def _subtitle(curves: Sequence[LossCurve]) -> str:
+    notes = []
+    if loss_range(curves) is not None:
+        highest = max(loss for c in curves for loss in c.losses if loss is not None)
+        notes.append(
+            f"drawn up to {HIGHEST:g} times the first loss; the highest is {style.short(highest)}"
+        )
+    if (step := first_not_finite(curves)) is not None:
+        notes.append(f"dotted line: the first loss that is not finite, at step {step}")
+    return "; ".join(notes)
 
 
 def _finite(value: object) -> float | None:

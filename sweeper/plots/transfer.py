@@ -15,6 +15,8 @@ from sweeper.plots.axes import ValueAxis, value_axis
 from sweeper.plots.stability import StabilityOptions, empty
 from sweeper.plots.style import SeriesStyle, Theme, ThemeName
 
+_UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "k"), (1, ""))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TransferOptions:
@@ -169,7 +171,12 @@ def _dots(
             "thickness": 1.2,
         },
         mode="markers",
-        marker={"color": look.color, "symbol": symbol, "size": 9, "line": {"width": 1.6}},
+        marker={
+            "color": look.color,
+            "symbol": symbol,
+            "size": 9,
+            "line": {"width": 1.6, "color": look.color},
+        },
         customdata=[[dot.text] for dot in dots],
         hovertemplate="%{customdata[0]}<extra></extra>",
         showlegend=shown,
@@ -199,9 +206,25 @@ def _ticks(y: ValueAxis) -> tuple[list[float], list[str]]:
     return places, [style.short(1 - place if y.reversed else place) for place in places]
 
 
+def _size_ticks(fig: go.Figure) -> dict[str, Any]:
+    """Powers of ten, and within two decades also twos and fives."""
+    sizes = [size for trace in fig.data for size in trace.x]
+    digits = (1,) if max(sizes) > 100 * min(sizes) else (1, 2, 5)
+    first, last = math.floor(math.log10(min(sizes))), math.ceil(math.log10(max(sizes)))
+    ticks = [digit * 10**power for power in range(first, last + 1) for digit in digits]
+    return {"tickvals": ticks, "ticktext": [_size(tick) for tick in ticks]}
+
+
+def _size(parameters: int) -> str:
+    unit, name = next((u, n) for u, n in _UNITS if parameters >= u)
+    return f"{parameters / unit:g}{name}"
+
+
 def _lay_out(fig: go.Figure, y: ValueAxis, theme: Theme, options: TransferOptions) -> None:
     look: dict[str, Any] = style.axis_look(theme)
-    fig.update_xaxes(**look, type="log", dtick=1, title_text="parameters without token tables")
+    fig.update_xaxes(
+        **look, **_size_ticks(fig), type="log", title_text="parameters without token tables"
+    )
     tickvals, ticktext = _ticks(y)
     fig.update_yaxes(
         **look,

@@ -214,6 +214,8 @@ def test_a_name_stays_text(client: TestClient) -> None:
 def test_every_page_lists_the_routes(client: TestClient) -> None:
     text = client.get("/api").text
     assert "/api/v1/sweeps/{sweep_id}/curves" in text
+    assert "<code>POST sweeps</code>" in text
+    assert "`" not in text
 
 
 @pytest.mark.parametrize("name", ["style.css", "sweep.js", "plotly.js"])

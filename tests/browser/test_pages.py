@@ -125,6 +125,24 @@ def test_the_list_needs_no_javascript(browser: Browser, base_url: str) -> None:
         assert page.url.startswith(base_url)
 
 
+def test_without_javascript_a_page_shows_nothing_that_needs_it(
+    visit: Visit, browser: Browser, base_url: str
+) -> None:
+    spec = {"name": "plain", "axis": {"parameter": "lr", "values": [0.01]}, "optimizers": ["sgd"]}
+    sweep = visit.page.request.post("/api/v1/sweeps", data=spec).json()["id"]
+    visit.page.request.post(f"/api/v1/sweeps/{sweep}/cancel")
+    with browser.new_context(base_url=base_url, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"/sweeps/{sweep}")
+        expect(page.locator("#stability-title")).to_be_visible()
+        expect(page.locator("noscript .notice")).to_be_visible()
+        expect(page.get_by_text("Drawing the figure")).to_be_hidden()
+        for button in page.get_by_role("button").all():
+            expect(button).to_have_text("Apply")
+        page.goto("/new")
+        expect(page.get_by_role("button")).to_have_count(0)
+
+
 @pytest.mark.parametrize("path", ["/", "/new", "/api", "/nowhere"])
 def test_a_narrow_screen_scrolls_one_way_only(visit: Visit, path: str) -> None:
     page = visit.page

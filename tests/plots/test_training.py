@@ -1,6 +1,7 @@
 import json
 
 import pandas as pd
+import pytest
 
 from sweeper import plots
 from sweeper.plots.training import TrainingOptions, figure, training_info
@@ -28,6 +29,21 @@ def test_figure() -> None:
     assert [trace["name"] for trace in plain["data"]] == ["training loss", "validation loss"]
     assert plain["data"][0]["y"] == [3.0, None]
     assert plain["layout"]["title"]["text"] == "&lt;x&gt;"
+
+
+def test_a_run_that_blows_up_shows_where_it_begins() -> None:
+    rows = [("train_loss", step, loss, "finite") for step, loss in [(1, 6.0), (2, 4.0), (3, 5e5)]]
+    blown = pd.DataFrame([*rows, ("train_loss", 4, None, "nan")], columns=METRICS.columns)
+    fig = figure(blown)
+    assert fig.layout.yaxis.range == pytest.approx((4 - 0.25, 9))
+    assert fig.layout.title.subtitle.text == (
+        "drawn up to 1.5 times the first loss; the highest is 5e5; "
+        "dotted line: the first loss that is not finite, at step 4"
+    )
+    assert [shape.x0 for shape in fig.layout.shapes] == [4]
+    calm = figure(blown.iloc[:2])
+    assert (calm.layout.yaxis.range, len(calm.layout.shapes)) == (None, 0)
+    assert calm.layout.title.subtitle.text == ""
 
 
 def test_no_metrics_yet() -> None:

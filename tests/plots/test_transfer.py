@@ -88,6 +88,19 @@ def test_best_values_that_hardly_differ_have_ticks_all_the_same() -> None:
     assert len(figure(compared(*entrants)).layout.yaxis.tickvals) >= 1
 
 
+def test_sizes_are_written_with_their_unit() -> None:
+    def ticks(*sizes: int) -> tuple[str, ...]:
+        entrants = [
+            entrant("a", losses(-2), run(parameters=size), name=f"s{size}", scale=f"s{size}")
+            for size in sizes
+        ]
+        drawn: tuple[str, ...] = figure(compared(*entrants)).layout.xaxis.ticktext
+        return drawn
+
+    assert ticks(98_000, 786_000) == ("10k", "20k", "50k", "100k", "200k", "500k", "1M", "2M", "5M")
+    assert ticks(10**6, 2 * 10**9) == ("1M", "10M", "100M", "1B", "10B")
+
+
 def test_without_two_scales_the_figure_says_so() -> None:
     drawn = figure(compared(entrant("a", losses(-2), run())))
     assert [note.text for note in drawn.layout.annotations] == [
