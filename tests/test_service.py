@@ -15,6 +15,7 @@ from tests.sweeps import body
 from tests.test_grids import BAD_GRIDS
 from tests.test_rules import BAD
 from tests.test_second_axis import BAD_MAPS
+from tests.test_setting_rules import BAD_SETTINGS
 from tests.trainers.optimizers.test_plugins import example
 
 
@@ -55,7 +56,9 @@ def test_a_submission_with_a_key_is_stored_once(service: Service) -> None:
     assert len(service.sweeps().items) == 1
 
 
-@pytest.mark.parametrize("changes", [changes for changes, _, _ in (*BAD, *BAD_GRIDS, *BAD_MAPS)])
+@pytest.mark.parametrize(
+    "changes", [changes for changes, _, _ in (*BAD, *BAD_SETTINGS, *BAD_GRIDS, *BAD_MAPS)]
+)
 def test_a_bad_sweep_stores_nothing(service: Service, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         service.submit(body(**changes))
