@@ -159,6 +159,7 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
         "/base/weight_decay",
         "`0 <= weight_decay < 1` must hold, but got weight_decay=2",
     ),
+    ({"base": {"eps": 1e-40}}, "/base/eps", "`eps >= 1e-30` must hold, but got eps=1e-40 (adamw)"),
     ({"base": {"steps": "many"}}, "/base/steps", "a number is needed, but got 'many'"),
     (
         {"base": {"step": 1}},

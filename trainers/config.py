@@ -50,6 +50,10 @@ class Hyperparameter:
         return f"{left} {'<' if self.open_high else '<='} {self.high:g}"
 
 
+LEAST_EPS = 1e-30
+"""Of what divisions need: much less is zero in fp32, and 0 / 0 no number."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """A setting of an optimizer that a whole stack shares: a whole number, or a switch.

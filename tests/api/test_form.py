@@ -35,7 +35,7 @@ def test_the_form_tells_what_an_optimizer_costs_and_whose_its_defaults_are(
             assert setting["rule"] in block
     # A range that the documentation of the default gives already is not told twice.
     assert "<code>momentum</code> 0.98: 0 <= momentum < 1; 0.98 in the study" in blocks["sgd"]
-    assert "<code>eps</code> 1e-15, <code>eps > 0</code>: " in blocks["adamw"]
+    assert "<code>eps</code> 1e-15, <code>eps >= 1e-30</code>: " in blocks["adamw"]
     assert "<code>graft</code> on, " in blocks["shampoo"]
 
 

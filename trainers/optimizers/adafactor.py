@@ -55,7 +55,7 @@ def adafactor(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
         beta2: 0 <= beta2 < 1; 0.95 in the study.
-        eps: > 0, outside the root and after its correction; 1e-15 in the study.
+        eps: >= 1e-30, outside the root and after its correction; 1e-15 in the study.
         neuron_only: off in the study but for half of its runs over eps. It keeps no other average.
 
     Source: arXiv 2407.07972, `AdafactorW` in rosieyzh/optimizers-llm@a1f8a3f `olmo/optim.py`. Not

@@ -5,7 +5,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from trainers.config import Hyperparameter, Option
+from trainers.config import LEAST_EPS, Hyperparameter, Option
 from trainers.optimizers.base import (
     Context,
     Optimizer,
@@ -29,7 +29,7 @@ MinScale = Annotated[
     Hyperparameter(default=1e-3, open_low=True, help="least scale of a step relative to weights"),
 ]
 SquareEps = Annotated[
-    PerTrial, Hyperparameter(default=1e-30, open_low=True, help="added to squared gradients")
+    PerTrial, Hyperparameter(default=1e-30, low=LEAST_EPS, help="added to squared gradients")
 ]
 MinDimFactored = Annotated[
     int, Option(low=1, help="smallest side of matrices whose second average is factored")
@@ -56,7 +56,7 @@ def adafactor_classic(
         decay_exponent: > 0; 0.8 in the paper.
         clip_threshold: > 0; 1.0 in the paper.
         min_scale: > 0; the paper's epsilon_2, 1e-3.
-        eps: > 0; the paper's epsilon_1, 1e-30.
+        eps: >= 1e-30; the paper's epsilon_1, 1e-30.
         min_dim_factored: >= 1; 128, optax's default.
 
     Source: arXiv 1804.04235, Algorithms 4 and 5; `optax/_src/factorized.py` in

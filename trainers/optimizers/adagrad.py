@@ -24,7 +24,7 @@ def adagrad(eps: Eps = 1e-10) -> Optimizer:
         w <- w - lr * decay * w - lr * g / (sqrt(s) + eps)
 
     Args:
-        eps: > 0, outside the root; 1e-10, PyTorch's default.
+        eps: >= 1e-30, outside the root; 1e-10, PyTorch's default.
 
     Source: Duchi, Hazan, Singer 2011 (JMLR 12), the diagonal case of Figure 1; PyTorch's
         `Adagrad`, whose default learning rate is the centre here, as the study has none.

@@ -57,7 +57,7 @@ def adalayer_frozen(
         steps: of the whole run.
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
         beta2: 0 <= beta2 < 1; 0.95 in the study.
-        eps: > 0, outside the root; 1e-15 in the study.
+        eps: >= 1e-30, outside the root; 1e-15 in the study.
         freeze_fraction: 0 <= freeze_fraction < 1; 1,000 of 26,000 steps in the study. Where F is 0
             this is Adalayer*, its correction of v included.
         update_last: true in the study.

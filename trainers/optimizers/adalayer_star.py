@@ -18,7 +18,7 @@ def adalayer_star(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-1
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
         beta2: 0 <= beta2 < 1; 0.95 in the study.
-        eps: > 0, outside the root and after its correction; 1e-15 in the study.
+        eps: >= 1e-30, outside the root and after its correction; 1e-15 in the study.
 
     Source: arXiv 2407.07972; `AdalayerW` with `att_correction` and `lastlayer_correction` in
         rosieyzh/optimizers-llm@a1f8a3f `olmo/optim.py`.

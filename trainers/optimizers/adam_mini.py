@@ -38,7 +38,7 @@ def adam_mini(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the source.
         beta2: 0 <= beta2 < 1; 0.999 in the source.
-        eps: > 0, outside the root and after its correction; 1e-8 in the source.
+        eps: >= 1e-30, outside the root and after its correction; 1e-8 in the source.
         heads: of the model's attention.
 
     Source: arXiv 2406.16793, Algorithms 1 to 3; zyushun/Adam-mini@402aadf `adam_mini.py` (1.1.1).

@@ -52,7 +52,7 @@ def ademamix(
         beta2: 0 <= beta2 < 1; 0.999 in the paper.
         beta3: 0 <= beta3 < 1; 0.9999 in the paper, for hundreds of thousands of steps.
         alpha: >= 0; 8 in the paper's language models (2 in the source). It is reached at the end.
-        eps: > 0, outside the root and after its correction; 1e-8 in the source.
+        eps: >= 1e-30, outside the root and after its correction; 1e-8 in the source.
         steps: T, of the run: both warmups last as long, as the paper recommends.
 
     Source: arXiv 2409.03137, Algorithm 1; apple/ml-ademamix@e732715 `pytorch/ademamix.py`. Centre

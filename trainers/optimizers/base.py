@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from trainers.config import Hyperparameter, Option, ScheduleName
+from trainers.config import LEAST_EPS, Hyperparameter, Option, ScheduleName
 from trainers.scalars import computed_once
 from trainers.signatures import described
 
@@ -29,7 +29,7 @@ Beta2 = Annotated[
     PerTrial, Hyperparameter(default=0.95, high=1.0, help="factor of the second running average")
 ]
 Eps = Annotated[
-    PerTrial, Hyperparameter(default=1e-15, open_low=True, help="added to the root of the average")
+    PerTrial, Hyperparameter(default=1e-15, low=LEAST_EPS, help="added to the root of the average")
 ]
 
 WidthScaling = Literal["adam", "sgd", "spectral"]

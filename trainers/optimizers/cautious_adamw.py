@@ -42,7 +42,7 @@ def cautious_adamw(momentum: Momentum = 0.9, beta2: Beta2 = 0.95, eps: Eps = 1e-
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study of Adam.
         beta2: 0 <= beta2 < 1; 0.95 in the study of Adam.
-        eps: > 0, outside the root and before its correction; 1e-15 in the study of Adam.
+        eps: >= 1e-30, outside the root and before its correction; 1e-15 in the study of Adam.
 
     Source: arXiv 2411.16085, Algorithm 1; kyleliang919/C-Optim@2c0517c `c_adamw.py`. Centre of
         `lr`: the study's for Adam.

@@ -48,7 +48,7 @@ def adalayer_sgd_last(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
         beta2: 0 <= beta2 < 1; 0.95 in the study.
-        eps: > 0, outside the root and after its correction; 1e-15 in the study.
+        eps: >= 1e-30, outside the root and after its correction; 1e-15 in the study.
         last_layer_lr: > 0, peak of lr_last, which follows the schedule of `lr`; 3.16e-3 in the
             study.
 
@@ -80,7 +80,7 @@ def adalayer_sgd(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
         beta2: 0 <= beta2 < 1; 0.95 in the study.
-        eps: > 0, outside the root and after its correction; 1e-15 in the study.
+        eps: >= 1e-30, outside the root and after its correction; 1e-15 in the study.
         last_layer_lr: > 0, peak of lr_last, which follows the schedule of `lr`; 3.16e-3 in the
             study.
 
@@ -112,7 +112,7 @@ def adafactor_sgd(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study.
         beta2: 0 <= beta2 < 1; 0.95 in the study.
-        eps: > 0, outside the root and after its correction; 1e-15 in the study.
+        eps: >= 1e-30, outside the root and after its correction; 1e-15 in the study.
         last_layer_lr: > 0, peak of lr_last, which follows the schedule of `lr`; 3.16e-3 in the
             study.
 

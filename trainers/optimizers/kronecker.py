@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from trainers.config import Hyperparameter, Option
+from trainers.config import LEAST_EPS, Hyperparameter, Option
 from trainers.optimizers.base import (
     Context,
     Optimizer,
@@ -26,7 +26,7 @@ FactorBeta = Annotated[
     ),
 ]
 Damping = Annotated[
-    PerTrial, Hyperparameter(default=1e-12, open_low=True, help="added to every eigenvalue")
+    PerTrial, Hyperparameter(default=1e-12, low=LEAST_EPS, help="added to every eigenvalue")
 ]
 Frequency = Annotated[int, Option(low=1, help="steps between two computations of the roots")]
 MaxDim = Annotated[int, Option(low=1, help="sides longer than this have no preconditioner")]

@@ -45,7 +45,7 @@ def mars(
         momentum: beta1, 0 <= momentum < 1; 0.95 in the source.
         beta2: 0 <= beta2 < 1; 0.99 in the source.
         gamma: >= 0; 0.025 in the source. At 0 it is AdamW on clipped gradients.
-        eps: > 0, outside the root and after its correction; 1e-8 in the source.
+        eps: >= 1e-30, outside the root and after its correction; 1e-8 in the source.
 
     Source: arXiv 2411.10438, MARS-AdamW; AGI-Arena/MARS@20c60c1 `MARS/optimizers/mars.py`. Centre
         of `lr`: 3.16e-3, the grid point next to its default 3e-3.

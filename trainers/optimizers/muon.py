@@ -52,7 +52,7 @@ def muon(
         adam_lr: > 0, peak of AdamW's learning rate; 3e-4 in the source. `lr` is the matrices'.
         adam_momentum: AdamW's beta1, 0 <= adam_momentum < 1; 0.9 in the source.
         beta2: AdamW's, 0 <= beta2 < 1; 0.95 in the source.
-        eps: AdamW's, > 0; 1e-10 in the source.
+        eps: AdamW's, >= 1e-30; 1e-10 in the source.
 
     Source: KellerJordan/Muon@857d1ad `muon.py`, `MuonWithAuxAdam` (blog post "Muon: An optimizer
         for hidden layers in neural networks"). Centre of `lr`: 0.02, its default.

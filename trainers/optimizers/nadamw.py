@@ -45,7 +45,7 @@ def nadamw(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the study of Adam.
         beta2: 0 <= beta2 < 1; 0.95 in the study of Adam.
-        eps: > 0, outside the root and after its correction; 1e-15 in the study of Adam.
+        eps: >= 1e-30, outside the root and after its correction; 1e-15 in the study of Adam.
         correct_ahead: which of the two published numerators; false in AlgoPerf, true in optax.
 
     Source: Dozat, "Incorporating Nesterov Momentum into Adam" (ICLR 2016 workshop); the first form

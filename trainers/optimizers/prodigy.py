@@ -48,7 +48,7 @@ def prodigy(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the source.
         beta2: 0 <= beta2 < 1; 0.999 in the source.
-        eps: > 0; 1e-8 in the source.
+        eps: >= 1e-30; 1e-8 in the source.
         d0: > 0, well below the distance; 1e-6 in the source.
         d_coef: > 0; 1 in the source, whose preferred way of tuning it is. `lr` multiplies d.
 
@@ -56,7 +56,9 @@ def prodigy(
         `prodigyopt/prodigy_reference.py`. Centre of `lr`: 1, its default.
 
     Deviations: decay is not multiplied by d, so that `weight_decay` means what it does elsewhere.
-        d times eps takes the d of the step, as in the paper; the source takes the next one.
+        d times eps takes the d of the step, as in the paper; the source takes the next one. The
+        learning rate is in both sums of the estimate, warmup included; the source can leave it out
+        of one (`safeguard_warmup`, off unless it is set).
     """
     return chain(scale_by_distance(momentum, beta2, eps, d0, d_coef), descend())
 

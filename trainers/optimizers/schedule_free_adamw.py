@@ -34,7 +34,7 @@ def schedule_free_adamw(
         momentum: beta1, 0 < momentum < 1; 0.9 in the source. Where between z and its average x
             gradients are taken.
         beta2: 0 <= beta2 < 1; 0.999 in the source.
-        eps: > 0, outside the root and after its correction; 1e-8 in the source.
+        eps: >= 1e-30, outside the root and after its correction; 1e-8 in the source.
 
     Source: arXiv 2405.15682, Algorithm 1; `AdamWScheduleFree` in
         facebookresearch/schedule_free@70785b5. Centre of `lr`: 0.0025, its default. Its schedule

@@ -35,8 +35,9 @@ def shampoo(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.9 in the source.
         beta2: 0 <= beta2 <= 1; 1, a sum, in the paper; 0.95 is SOAP's and the study's for Adam.
-        eps: > 0, added to the eigenvalues of L and R after their correction; 1e-12 in the source.
-            What is within the round-off of the largest one then counts as a zero without inverse.
+        eps: >= 1e-30, added to the eigenvalues of L and R after their correction; 1e-12 in the
+            source. What is within the round-off of the largest one then counts as a zero without
+            inverse.
         precondition_frequency: steps between two computations of the roots, >= 1; until it is
             reached they are computed at every step. 1 in the source, 10 in SOAP's.
         max_precond_dim: a longer side has no preconditioner; the other one then takes the power
@@ -74,7 +75,7 @@ def shampoo_squared(
     Args:
         momentum: beta1, as of `shampoo`, like all others.
         beta2: 0 <= beta2 <= 1; of both matrices.
-        eps: > 0, added to their eigenvalues.
+        eps: >= 1e-30, added to their eigenvalues.
         precondition_frequency: steps between two computations of the roots.
         max_precond_dim: a longer side has no preconditioner.
         graft: whether steps are as long as Adam's.

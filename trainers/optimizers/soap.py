@@ -52,8 +52,8 @@ def soap(
     Args:
         momentum: beta1, 0 <= momentum < 1; 0.95 in the source.
         beta2: 0 <= beta2 < 1; 0.95 in the source. Also that of L and R.
-        eps: > 0, outside the root and before its correction; 1e-8 in the source. Much less turns
-            round-off in directions without a gradient into steps of full size.
+        eps: >= 1e-30, outside the root and before its correction; 1e-8 in the source. Much less
+            turns round-off in directions without a gradient into steps of full size.
         precondition_frequency: f >= 1; 10 in the source.
         max_precond_dim: a longer side has Q = 1 and keeps no matrix, which makes SOAP one-sided;
             10,000 in the source.
