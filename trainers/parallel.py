@@ -6,7 +6,8 @@ all ranks before they are clipped, so all of them make the same update, and deci
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -78,12 +79,13 @@ def join(ranks: Ranks, device: torch.device, rendezvous: str) -> None:
         os.environ.setdefault(variable, loopback)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    distributed.init_process_group(
-        BACKENDS[device.type],
-        init_method=f"file://{rendezvous}",
-        rank=ranks.rank,
-        world_size=ranks.count,
-    )
+    with _said_to_stderr():
+        distributed.init_process_group(
+            BACKENDS[device.type],
+            init_method=f"file://{rendezvous}",
+            rank=ranks.rank,
+            world_size=ranks.count,
+        )
 
 
 def leave() -> None:
@@ -96,6 +98,18 @@ def leave() -> None:
         assert world is not None, "it is initialized"
         world.abort()
     distributed.destroy_process_group()
+
+
+@contextmanager
+def _said_to_stderr() -> Iterator[None]:
+    """PyTorch 2.10 says on standard output, where results are read, that gloo is connected."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _summed(tensor: Tensor) -> Tensor:

@@ -47,6 +47,11 @@ ELEMENTWISE = (
 )
 
 
+OF_AN_UPDATE = (2, 3)
+"""Programs: of the first step, and of all others; PyTorch 2.10 makes one of the second by itself,
+as a square is simpler than other powers."""
+
+
 @pytest.fixture(autouse=True)
 def forget() -> None:
     torch.compiler.reset()
@@ -94,11 +99,11 @@ def test_a_compiled_run_has_the_losses_of_a_plain_one(data_dir: Path, precision:
 
 def test_all_layers_and_steps_are_of_few_programs(data_dir: Path) -> None:
     """One each of block, head and cross-entropy to evaluate, of block, head and loss to train, and
-    two of the update: of the first step, and of all others."""
+    those of the update."""
     count = Counting()
     run = run_with(configs(data_dir), data_dir, count)
     run_to_end(run)
-    assert count.made == 8
+    assert count.made - 6 in OF_AN_UPDATE
 
 
 def test_where_nothing_can_be_compiled_a_run_is_the_plain_one(
@@ -153,7 +158,7 @@ def test_the_list_of_elementwise_optimizers_is_whole() -> None:
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_a_fused_update_is_the_update(name: str) -> None:
-    """Bit for bit, as `aot_eager` does the same operations; in two programs, however many steps."""
+    """Bit for bit, as `aot_eager` does the same operations; in few programs, however many steps."""
     optimizer = elementwise(name)
     assert optimizer is not None
     count = Counting()
@@ -172,7 +177,7 @@ def test_a_fused_update_is_the_update(name: str) -> None:
         (expected, states[0]), (delta, states[1]) = found
         assert torch.equal(delta, expected)
         assert all(torch.equal(states[1][key], tensor) for key, tensor in states[0].items())
-    assert count.made == 2
+    assert count.made in OF_AN_UPDATE
 
 
 def test_attention_in_bf16_is_flash_attention() -> None:
