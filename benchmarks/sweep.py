@@ -99,13 +99,14 @@ def train_all(waiting: Any, barrier: Any, data_dir: Path) -> None:
     """One bare worker."""
     import torch
 
-    from trainers.loop import train
+    from trainers.loop import StackRun
 
     torch.set_num_threads(1)
     barrier.wait()
     while (configs := waiting.get()) is not None:
-        for _ in train([from_dict(plain) for plain in configs], data_dir=data_dir):
-            pass
+        run = StackRun([from_dict(plain) for plain in configs], data_dir=data_dir)
+        while not run.finished:
+            run.advance()
 
 
 def largest_difference(a: Sequence[float | None], b: Sequence[float | None]) -> float:

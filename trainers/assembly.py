@@ -1,14 +1,22 @@
 """What a stack is made of: from configurations to per-trial tensors and an optimizer."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from trainers.config import TrainConfig, stack_key
+from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, stack_key, to_dict
+from trainers.fused import fused
 from trainers.optimizers import entry, hyperparameters, options, registered
 from trainers.optimizers.base import Entry, Optimizer
 from trainers.parameterisation import at_width, problem
+
+
+def identities(configs: Sequence[TrainConfig]) -> list[str]:
+    """A hash of each configuration and of what its numbers depend on besides, in order."""
+    plain = [{"trainer": TRAINER_VERSION, "config": to_dict(config)} for config in configs]
+    return [hashlib.sha256(canonical_json(each).encode()).hexdigest() for each in plain]
 
 
 def check(configs: Sequence[TrainConfig]) -> None:
@@ -64,6 +72,14 @@ def build(config: TrainConfig, values: Mapping[str, Tensor]) -> Optimizer:
     chosen = entry(config.optimizer)
     optimizer = chosen.construct(values, config.options, facts)
     return at_width(optimizer, config.model, chosen.scaling)
+
+
+def members_of(
+    config: TrainConfig, values: Mapping[str, Tensor], compiled: bool, members: slice
+) -> Optimizer:
+    """The optimizer of some members of a stack, fused where its programs are compiled."""
+    rule = build(config, {name: value[members] for name, value in values.items()})
+    return fused(rule) if compiled else rule
 
 
 def decay_coefficients(configs: Sequence[TrainConfig], values: Mapping[str, Tensor]) -> Tensor:

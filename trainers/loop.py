@@ -1,34 +1,37 @@
 """The training loop: one stack of trials, step by step. Knows no database and no scheduler."""
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from trainers import checkpoints
-from trainers.assembly import build, check, decay_coefficients, stacked_hyperparameters
+from trainers import checkpoints, read_ahead
+from trainers.assembly import (
+    check,
+    decay_coefficients,
+    identities,
+    members_of,
+    stacked_hyperparameters,
+)
 from trainers.checkpoints import CheckpointError
-from trainers.config import TRAINER_VERSION, TrainConfig, canonical_json, to_dict
+from trainers.config import TrainConfig
 from trainers.curvature import drawn_labels
 from trainers.data import TRAIN, VALIDATION, Batches, open_tokens, validation_windows
-from trainers.fused import fused
 from trainers.metrics import StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.model import init_params, param_roles
 from trainers.network import Labels, Network
-from trainers.optimizers.base import Context, Optimizer
+from trainers.optimizers.base import Context
 from trainers.parallel import ALONE, Ranks
 from trainers.passes import Passes, automatic
 from trainers.programs import programs_for
-from trainers.read_ahead import Batch, ReadAhead
 from trainers.records import Records
 from trainers.schedules import multiplier
 from trainers.stacked import concatenate
 from trainers.throughput import Throughput
-from trainers.updating import StackOptimizer, clip
+from trainers.updating import StackOptimizer, clip, frozen_members
 
 
 class StackRun:
@@ -75,14 +78,14 @@ class StackRun:
         train = open_tokens(data_dir, config.data, TRAIN)
         held_out = open_tokens(data_dir, config.data, VALIDATION)
         batches = Batches(train, seeds, batch_size=config.batch_size, window=window)
-        self._read = batch_reader(batches, self._device)
+        self._read = read_ahead.reader(batches.batch, self._device)
         self._validation = torch.from_numpy(
             validation_windows(held_out, config.eval_sequences, window).astype("int64")
         )
 
         self._flat = concatenate(init_params(config.model, seeds, str(self._device)).values())
         # No method of this object: a cycle would hold its memory until the collector comes by.
-        construct = partial(_rule, config, self._hyperparameters, is_compiled=programs.compiled)
+        construct = partial(members_of, config, self._hyperparameters, programs.compiled)
         self._optimizer = StackOptimizer(
             construct, self._network.shapes, param_roles(config.model), self._flat
         )
@@ -167,7 +170,7 @@ class StackRun:
             tensors |= {f"states/{name}/{key}": value for key, value in state.items()}
         tensors |= {f"records/{kind}": value for kind, value in self._records.tensors().items()}
         scalars = {
-            "configs": self._identity(),
+            "configs": identities(self._configs),
             "evaluated_at_start": self._evaluated_at_start,
             "step": self._step,
             "busy_s": self._busy_s,
@@ -183,7 +186,7 @@ class StackRun:
         tensors, scalars = checkpoints.load(directory)
         stored = scalars["configs"]
         chosen = list(range(len(stored)) if slots is None else slots)
-        if [stored[slot] for slot in chosen] != self._identity():
+        if [stored[slot] for slot in chosen] != identities(self._configs):
             raise CheckpointError(f"the checkpoint at {directory} belongs to another stack")
         tensors = {name: tensor[chosen] for name, tensor in tensors.items()}
         self._evaluated_at_start = scalars["evaluated_at_start"]
@@ -201,14 +204,6 @@ class StackRun:
 
     def close(self) -> None:
         """Nothing: it holds memory alone."""
-
-    def _identity(self) -> list[str]:
-        """A hash of each configuration and of what its numbers depend on besides, in order."""
-        plain = [
-            {"trainer": TRAINER_VERSION, "config": to_dict(config)} for config in self._configs
-        ]
-        texts = [canonical_json(each) for each in plain]
-        return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
     def _clock(self) -> float:
         """Seconds of computing: of all threads on a CPU, of the wall on an accelerator."""
@@ -252,7 +247,7 @@ class StackRun:
         """One optimizer step of every member; gradient norms and training losses, `(K,)` each."""
         grad, loss = self._gradients(self._step)
         norm = clip(grad, self._hyperparameters["grad_clip"])
-        frozen = _frozen(self.live, self._device)
+        frozen = frozen_members(self.live, self._device)
         self._optimizer.update(self._flat, grad, self._context(lr), frozen)
         return norm, loss
 
@@ -300,40 +295,3 @@ class StackRun:
         self._pending = []
         for step, values in enumerate(losses, first):
             self._records.add_training(step, values)
-
-
-def _rule(
-    config: TrainConfig, values: Mapping[str, Tensor], members: slice, *, is_compiled: bool
-) -> Optimizer:
-    """The optimizer of some members of a stack."""
-    rule = build(config, {name: value[members] for name, value in values.items()})
-    return fused(rule) if is_compiled else rule
-
-
-@lru_cache(maxsize=1)
-def _frozen(live: tuple[bool, ...], device: torch.device) -> Tensor | None:
-    """Which members must not change any more, `(K,)`; None if all may.
-
-    Not made anew at every step, as to copy it waits for all that the device still has to do.
-    """
-    return None if all(live) else torch.tensor([not each for each in live], device=device)
-
-
-def batch_reader(batches: Batches, device: torch.device) -> Callable[[int], Batch]:
-    """How a run on that device gets the batch of a step."""
-    return batches.batch if device.type == "cpu" else ReadAhead(batches.batch).batch
-
-
-def train(
-    configs: Sequence[TrainConfig],
-    *,
-    data_dir: Path,
-    device: str = "cpu",
-    micro_batch: int | None = None,
-) -> Iterator[StepMetrics]:
-    """Trains a stack to its end and yields the metrics on the way."""
-    run = StackRun(configs, data_dir=data_dir, device=device, micro_batch=micro_batch)
-    while not run.finished:
-        metrics = run.advance()
-        if metrics is not None:
-            yield metrics

@@ -5,9 +5,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Batch = NDArray[np.int64]
+
+
+def reader(read: Callable[[int], Batch], device: torch.device) -> Callable[[int], Batch]:
+    """How a run on that device gets the batch of a step."""
+    return read if device.type == "cpu" else ReadAhead(read).batch
 
 
 class ReadAhead:

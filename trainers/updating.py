@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -150,6 +150,15 @@ def clip(grad_KP: Tensor, limit_K: Tensor) -> Tensor:
     norm_K = norms(grad_KP)
     grad_KP.mul_(clip_factors(norm_K, limit_K)[:, None])
     return norm_K
+
+
+@lru_cache(maxsize=1)
+def frozen_members(live: tuple[bool, ...], device: torch.device) -> Tensor | None:
+    """Which members must not change any more, `(K,)`; None if all may.
+
+    Not made anew at every step, as to copy it waits for all that the device still has to do.
+    """
+    return None if all(live) else torch.tensor([not each for each in live], device=device)
 
 
 def _own(state: State) -> State:

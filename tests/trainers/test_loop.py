@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.trainers.builders import tiny_config
-from trainers import loop
+from trainers import assembly
 from trainers.checkpoints import CheckpointError
 from trainers.config import TRAINER_VERSION, Precision, ScheduleName, TrainConfig
-from trainers.loop import StackRun, train
+from trainers.loop import StackRun
 from trainers.metrics import SPEEDS, StepMetrics, TrialResult, evaluation_steps, is_metric_step
 from trainers.optimizers import REGISTRY
 from trainers.runs import Run
@@ -95,7 +95,7 @@ def test_the_first_call_evaluates_the_untrained_models(data_dir: Path) -> None:
 
 
 def test_the_learning_rate_follows_the_schedule(data_dir: Path) -> None:
-    metrics = list(train(sweep(data_dir, 1e-3, 2e-3, steps=10), data_dir=data_dir))
+    metrics = run_to_end(StackRun(sweep(data_dir, 1e-3, 2e-3, steps=10), data_dir=data_dir))
     assert metrics[1].values["lr"] == pytest.approx((1e-3, 2e-3))
     assert metrics[-1].values["lr"] == pytest.approx((1e-4, 2e-4))
 
@@ -167,7 +167,7 @@ def test_a_checkpoint_of_another_trainer_is_refused(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     StackRun(sweep(data_dir, 1e-3), data_dir=data_dir).save(tmp_path / "0")
-    monkeypatch.setattr(loop, "TRAINER_VERSION", TRAINER_VERSION + 1)
+    monkeypatch.setattr(assembly, "TRAINER_VERSION", TRAINER_VERSION + 1)
     with pytest.raises(CheckpointError, match="belongs to another stack"):
         StackRun(sweep(data_dir, 1e-3), data_dir=data_dir).load(tmp_path / "0")
 
@@ -366,7 +366,7 @@ def test_other_schedules_train(data_dir: Path, schedule: ScheduleName) -> None:
     if schedule == "constant":
         del read["warmup_fraction"], read["lr_floor"]
     config = dataclasses.replace(config, schedule=schedule, hyperparameters=read)
-    metrics = list(train([config], data_dir=data_dir))
+    metrics = run_to_end(StackRun([config], data_dir=data_dir))
     assert metrics[-1].values["validation_loss"] < metrics[0].values["validation_loss"]
 
 

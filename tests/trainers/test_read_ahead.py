@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.trainers.builders import tiny_config
-from trainers import loop
+from trainers import read_ahead
 from trainers.data import Batches
 from trainers.loop import StackRun
 from trainers.read_ahead import Batch, ReadAhead
@@ -61,7 +61,5 @@ def test_a_run_that_reads_ahead_is_the_same_run(
         return result.final_loss
 
     direct = final_loss()
-    monkeypatch.setattr(
-        loop, "batch_reader", lambda batches, device: ReadAhead(batches.batch).batch
-    )
+    monkeypatch.setattr(read_ahead, "reader", lambda read, device: ReadAhead(read).batch)
     assert final_loss() == direct
