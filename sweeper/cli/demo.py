@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sweeper.cli import checks, numbers, options, progress
 from sweeper.cli import home as homes
-from sweeper.cli import numbers, options, progress
 from sweeper.cli.output import (
     FAILURES,
     INTERRUPTED,
@@ -23,7 +23,7 @@ from sweeper.cli.output import (
     print_json,
     say,
 )
-from sweeper.cli.serve import GRACE_S, interrupt
+from sweeper.cli.serve import interrupt
 from sweeper.cli.specification import sweep_body
 from sweeper.cli.supervisor import sweeper_command
 from sweeper.client import Client, Json, Unreachable
@@ -164,7 +164,7 @@ def _stop(process: Process) -> None:
     if process.poll() is None:
         process.terminate()
     try:
-        process.wait(GRACE_S + 10)
+        process.wait(checks.grace_s() + 10)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

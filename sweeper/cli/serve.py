@@ -1,30 +1,23 @@
 """`serve`, `api`, `dispatch`: the processes of the service."""
 
 import contextlib
-import ipaddress
 import logging
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import typer
 
-from sweeper import limits
+from sweeper.cli import checks, options, web
 from sweeper.cli import home as homes
-from sweeper.cli import options
 from sweeper.cli.checkpoints import checked_location
-from sweeper.cli.output import UsageError, print_json, say
+from sweeper.cli.output import print_json, say
 from sweeper.cli.supervisor import Child, stop_with_parent, sweeper_command
-from sweeper.errors import SweeperError
 
-GRACE_S = 30.0
-"""How long the dispatcher may take to bring running stacks to a checkpoint."""
-CONNECTIONS_GRACE_S = 3
 MAX_LOG_BYTES = 10_000_000
 
 
@@ -54,11 +47,10 @@ def serve(
     """
     home = homes.prepare(data)
     url = homes.database_url(home, database)
-    _check_timing()
-    location = checked_location(checkpoints)
-    with homes.held(home), _signals(parent_fd), _bound(host, port, trusted_network) as bound:
-        _open_once(url)
-        _export(home, url, host, bound, trusted_network, allowed_host)
+    location, grace_s = checked_location(checkpoints), checks.grace_s()
+    with homes.held(home), _signals(parent_fd), web.listening(host, port, trusted_network) as bound:
+        checks.open_once(url)
+        web.export(home, url, host, bound, trusted_network, allowed_host)
         child = Child(
             sweeper_command(
                 *("dispatch", "--devices", str(devices)),
@@ -68,14 +60,14 @@ def serve(
             log=_fresh_log(home),
             say=say,
         )
-        address = _address(host, bound)
+        address = web.address(host, bound)
         child.start()
         try:
             homes.announce(home, address)
-            _tell(address, home, as_json)
-            _run_web(bound, on_signal=child.drain)
+            web.tell(address, home, as_json)
+            web.run(bound, on_signal=child.drain)
         finally:
-            child.stop(GRACE_S)
+            child.stop(grace_s)
 
 
 def api(
@@ -95,11 +87,11 @@ def api(
     """
     home = homes.prepare(data)
     url = homes.database_url(home, database)
-    with _signals(None), _bound(host, port, trusted_network) as bound:
-        _open_once(url)
-        _export(home, url, host, bound, trusted_network, allowed_host)
-        _tell(_address(host, bound), home, as_json)
-        _run_web(bound, on_signal=lambda: None)
+    with _signals(None), web.listening(host, port, trusted_network) as bound:
+        checks.open_once(url)
+        web.export(home, url, host, bound, trusted_network, allowed_host)
+        web.tell(web.address(host, bound), home, as_json)
+        web.run(bound, on_signal=lambda: None)
 
 
 def dispatch(
@@ -122,9 +114,9 @@ def dispatch(
     """
     home = homes.prepare(data)
     url = homes.database_url(home, database)
-    _check_timing()
+    checks.grace_s()
     location = checked_location(checkpoints)
-    _open_once(url)
+    checks.open_once(url)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -157,126 +149,6 @@ def _signals(parent_fd: int | None) -> Iterator[None]:
 def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     """Take the signal for Ctrl-C."""
     raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _bound(host: str, port: int, trusted_network: bool) -> Iterator[socket.socket]:
-    if not (trusted_network or is_loopback(host)):
-        raise UsageError(
-            f"there is no login yet, so only loopback can be bound, but got host={host}; "
-            "--trusted-network binds it anyway, open to everybody who reaches it"
-        )
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.create_server((host, port), family=family, backlog=2048)
-    except socket.gaierror as error:
-        raise UsageError(f"cannot bind {host}:{port}: {error.strerror}") from None
-    except OSError as error:
-        raise UsageError(f"cannot bind {host}:{port}: {os.strerror(error.errno or 0)}") from None
-    with bound:
-        yield bound
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _open_once(url: str) -> None:
-    """Create or migrate the embedded database; say what is wrong with any before more starts."""
-    from sweeper.storage.store import open_store
-
-    _check_plugins()
-    _check_limits()
-    open_store(url).close()
-
-
-def _check_plugins() -> None:
-    """Say what is wrong with a file of optimizers before anybody asks for one."""
-    from trainers import optimizers
-
-    try:
-        optimizers.names()
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def _check_limits() -> None:
-    """Say what is wrong with a limit before the web server would."""
-    try:
-        limits.confirm_above_hours()
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def _check_timing() -> None:
-    """Say what is wrong with the seconds of the dispatcher before it is started again and again."""
-    from sweeper.dispatch.messages import timing_from_environment
-
-    try:
-        timing_from_environment()
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def _export(
-    home: Path,
-    url: str,
-    host: str,
-    bound: socket.socket,
-    trusted_network: bool,
-    allowed_host: list[str] | None,
-) -> None:
-    """Hand the settings to the application, which reads them from its environment."""
-    os.environ["SWEEPER_DATA"] = str(home)
-    os.environ["SWEEPER_DATABASE"] = url
-    os.environ["SWEEPER_HOST"] = host
-    os.environ["SWEEPER_PORT"] = str(bound.getsockname()[1])
-    os.environ["SWEEPER_TRUSTED_NETWORK"] = "1" if trusted_network else "0"
-    if allowed_host:
-        os.environ["SWEEPER_ALLOWED_HOSTS"] = ",".join(allowed_host)
-
-
-def _run_web(bound: socket.socket, *, on_signal: Callable[[], None]) -> None:
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            on_signal()
-            super().handle_exit(sig, frame)
-
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    config = uvicorn.Config(
-        "api.app:create_app",
-        factory=True,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=CONNECTIONS_GRACE_S,
-    )
-    try:
-        Server(config).run(sockets=[bound])
-    except SystemExit as end:
-        # uvicorn's own exit codes mean other things than ours.
-        raise SweeperError("the web server did not start; the lines above say why") from end
-
-
-def _address(host: str, bound: socket.socket) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{bound.getsockname()[1]}"
-
-
-def _tell(address: str, home: Path, as_json: bool) -> None:
-    if as_json:
-        print_json({"url": address, "pid": os.getpid(), "data": str(home)})
-        sys.stdout.flush()
-    say(f"serving {address} from {home}; Ctrl-C stops")
-    if not is_loopback(os.environ["SWEEPER_HOST"]) and not os.environ.get("SWEEPER_ALLOWED_HOSTS"):
-        say("only requests to a loopback name are answered; --allowed-host adds further names")
 
 
 def _dispatch_arguments(home: Path, ray_address: str | None, cpus: int | None) -> Iterator[str]:

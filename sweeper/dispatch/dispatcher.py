@@ -76,7 +76,7 @@ def run(
     one at `address`. A stack trains on so many `devices` of one machine. Ends when the pipe
     `parent_fd` is closed, and with `idle_exit` when nothing is left to do.
     """
-    stop = Stop()
+    stop = Stop(timing_from_environment().grace_s)
     if parent_fd is not None:
         end_with_parent(stop, parent_fd)
     install_signals(stop, supervised=parent_fd is not None)

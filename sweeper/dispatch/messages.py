@@ -21,13 +21,15 @@ class Timing:
     """A report costs worker and dispatcher about ten milliseconds of a core each."""
     progress_limit_s: float = 600.0
     """A step that takes longer is hung; the worker ends itself."""
+    grace_s: float = 30.0
+    """The dispatcher's end waits so long for running stacks to bring their checkpoints home."""
 
 
 def timing_from_environment(environment: Mapping[str, str] = os.environ) -> Timing:
     """What `SWEEPER_CHECKPOINT_S` and the like say; ValueError unless it is a time above zero."""
     given = {
         name: _seconds(variable, environment[variable])
-        for name in ("checkpoint_s", "report_s", "progress_limit_s")
+        for name in Timing.__dataclass_fields__
         if (variable := f"SWEEPER_{name.upper()}") in environment
     }
     return Timing(**given)
@@ -125,7 +127,7 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a worker says, at most once a second. `results` maps slots to results."""
+    """What a worker says, every few seconds (`Timing`). `results` maps slots to results."""
 
     stack_id: int
     attempt: int

@@ -10,8 +10,6 @@ from types import FrameType
 
 LOOK_S = 1.0
 TICK_S = 0.05
-GRACE_S = 30.0
-"""From the first request on; by then running stacks have returned, or the process just ends."""
 
 _log = logging.getLogger(__name__)
 
@@ -20,10 +18,12 @@ class Stop:
     """Whether, why and how urgently the dispatcher has to end. Any thread or signal may set it.
 
     A plain flag: the handler of a signal that meets its own thread inside `threading.Event.wait`
-    would wait for ever for the lock that this thread holds.
+    would wait for ever for the lock that this thread holds. `grace_s` count from the first request
+    on: by then running stacks have returned, or the process just ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grace_s: float = 30.0) -> None:
+        self.grace_s = grace_s
         self._is_set = False
         self._deadline = float("inf")
         self.reason = ""
@@ -37,7 +37,7 @@ class Stop:
         """Claim nothing more, have running stacks return, end."""
         if not self._is_set:
             self.reason = reason
-            self._deadline = time.monotonic() + GRACE_S
+            self._deadline = time.monotonic() + self.grace_s
         self._is_set = True
 
     def fenced(self) -> None:
@@ -83,8 +83,8 @@ def end_at_deadline(stop: Stop) -> Callable[[], None]:
 
     def watch() -> None:
         while not is_over.is_set():
-            if stop.is_set() and not is_over.wait(GRACE_S):
-                _log.error("the end took longer than %.0f s: ending now", GRACE_S)
+            if stop.is_set() and not is_over.wait(stop.grace_s):
+                _log.error("the end took longer than %.0f s: ending now", stop.grace_s)
                 os._exit(1)
             is_over.wait(LOOK_S)
 

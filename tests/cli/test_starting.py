@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.cli import home, output, serve
-from sweeper.cli.serve import is_loopback
+from sweeper.cli import checks, home, output, serve
+from sweeper.cli.web import is_loopback
 from tests.cli.processes import only_line, run_sweeper
 
 
@@ -70,7 +70,7 @@ def test_a_missing_file_of_optimizers_is_a_usage_error(
 ) -> None:
     monkeypatch.setenv("SWEEPER_PLUGINS", "nowhere.py")
     with pytest.raises(output.UsageError, match=r"names nowhere\.py, which cannot be read"):
-        serve._open_once(f"sqlite:///{tmp_path / 'new.db'}")
+        checks.open_once(f"sqlite:///{tmp_path / 'new.db'}")
     assert list(tmp_path.iterdir()) == []
 
 

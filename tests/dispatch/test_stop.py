@@ -30,6 +30,19 @@ def _ends_at_line(number: int) -> bool:
     return stop.is_set()
 
 
+def test_there_is_as_much_time_as_the_grace_from_the_first_request_on() -> None:
+    patient, impatient = Stop(grace_s=1000.0), Stop(grace_s=0.0)
+    for stop in (patient, impatient):
+        assert not stop.wait(0.0)
+        stop.drain("first")
+        stop.drain("second")
+        assert stop.reason == "first"
+    assert not patient.wait(0.0)
+    assert impatient.wait(0.0)
+    patient.fenced()
+    assert patient.wait(0.0)
+
+
 def test_a_signal_may_meet_a_wait_at_any_line() -> None:
     reached = next(number for number in count() if not _ends_at_line(number))
     assert reached > 3
