@@ -74,7 +74,7 @@ def _raise() -> None:
 
 
 def _slow() -> None:
-    time.sleep(0.02)
+    time.sleep(0.1)
 
 
 _ACTIONS: Mapping[str, Callable[[], None]] = {
