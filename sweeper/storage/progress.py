@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, select, update
 
 from sweeper.storage.column_types import cleaned
 from sweeper.storage.events import Draft, sweeps_of, write_events
 from sweeper.storage.ownership import fence, hold
-from sweeper.storage.records import Checkpoint, ControlRow, EventKind, MetricRow, Result
+from sweeper.storage.records import Checkpoint, ControlRow, EventKind, MetricRow
 from sweeper.storage.states import StackState
 from sweeper.storage.tables import attempt, stack, trial
 from sweeper.storage.unused import discard_unused_trials
@@ -30,6 +30,42 @@ _UPSERT = (
     " ON CONFLICT (trial_id, key, step) DO UPDATE SET value = excluded.value, kind = excluded.kind,"
     " detail = excluded.detail"
 )
+
+
+class Result(Protocol):
+    """What training a trial gave (`trainers.loop.TrialResult` is one)."""
+
+    @property
+    def outcome(self) -> str:
+        """`finite` or `diverged`."""
+
+    @property
+    def final_loss(self) -> float | None:
+        """At the last step; None if diverged."""
+
+    @property
+    def initial_loss(self) -> float | None:
+        """At step 0."""
+
+    @property
+    def best_loss(self) -> float | None:
+        """The lowest at any evaluation."""
+
+    @property
+    def train_loss(self) -> float | None:
+        """Smoothed over the last steps."""
+
+    @property
+    def last_finite_loss(self) -> float | None:
+        """The last one before it diverged."""
+
+    @property
+    def diverged_at_step(self) -> int | None:
+        """None if finite."""
+
+    @property
+    def busy_s(self) -> float | None:
+        """Device seconds."""
 
 
 def record(

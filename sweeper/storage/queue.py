@@ -8,6 +8,7 @@ from sweeper.planning.machine import Machine
 from sweeper.planning.speeds import Measurement
 from sweeper.storage import claims, ownership, progress, returns, throughput
 from sweeper.storage.engine import Database
+from sweeper.storage.progress import Result
 from sweeper.storage.records import (
     Checkpoint,
     Claim,
@@ -16,7 +17,6 @@ from sweeper.storage.records import (
     FreeTrial,
     MetricRow,
     Owner,
-    Result,
 )
 from sweeper.storage.returns import Handled
 

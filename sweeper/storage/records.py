@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sweeper.trials import Intent, Outcome, SweepState, TrialState, Variant
 
@@ -200,42 +200,6 @@ class MetricRow:
     value: float | None
     kind: MetricKind = MetricKind.FINITE
     detail: str | None = None
-
-
-class Result(Protocol):
-    """What training a trial gave (`trainers.loop.TrialResult` is one)."""
-
-    @property
-    def outcome(self) -> str:
-        """`finite` or `diverged`."""
-
-    @property
-    def final_loss(self) -> float | None:
-        """At the last step; None if diverged."""
-
-    @property
-    def initial_loss(self) -> float | None:
-        """At step 0."""
-
-    @property
-    def best_loss(self) -> float | None:
-        """The lowest at any evaluation."""
-
-    @property
-    def train_loss(self) -> float | None:
-        """Smoothed over the last steps."""
-
-    @property
-    def last_finite_loss(self) -> float | None:
-        """The last one before it diverged."""
-
-    @property
-    def diverged_at_step(self) -> int | None:
-        """None if finite."""
-
-    @property
-    def busy_s(self) -> float | None:
-        """Device seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

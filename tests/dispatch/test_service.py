@@ -1,93 +1,31 @@
 """One dispatcher, on a real Ray cluster, and what users and bad members do to it."""
 
-import itertools
 import os
-import shutil
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sweeper.dispatch.devices import cpu_name
 from sweeper.planning.speeds import shape_key
-from sweeper.service import Service
-from sweeper.storage.store import Store, open_store
 from tests.datasets.builders import jsonl, plan, prepared, texts
 from tests.dispatch import tiny
+from tests.dispatch.service import (
+    BAD_SEED,
+    CANCELLED_SEED,
+    HANGING_SEED,
+    PAUSED_SEEDS,
+    WARM_SEEDS,
+    Running,
+)
 from tests.dispatch.sockets import listening
-from tests.trainers.optimizers.test_plugins import example
-from trainers.config import TRAINER_VERSION, from_dict
+from trainers.config import TRAINER_VERSION
 from trainers.data import dataset
 from trainers.metrics import SPEEDS
-from trainers.runs import start
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
-
-BAD_SEED, HANGING_SEED = 13, 17
-CANCELLED_SEED, PAUSED_SEEDS, WARM_SEEDS = 3, (4, 5, 6), ((20, 21), (30, 31), (32, 33))
-SLOW_SEEDS = (CANCELLED_SEED, *PAUSED_SEEDS, *itertools.chain(*WARM_SEEDS))
-"""Their stacks take their time until the test has done what it came for."""
-
-SLOW = """
-import pathlib, time
-from typing import Annotated
-from trainers.config import Hyperparameter
-from trainers.functions import TrainingFunction
-
-def slow(*, steps, seed, lr: Annotated[float, Hyperparameter(default=0.1)] = 0.1):
-    for step in range(steps + 1):
-        if step and not pathlib.Path("{home}", f"go-{{seed}}").exists():
-            time.sleep(0.02)
-        if lr == 13 and step == 5:
-            raise RuntimeError("an unlucky number")
-        yield step, {{"validation_loss": lr + 1 / (1 + step)}}
-
-TRAINERS = {{"slow": TrainingFunction(slow, "takes its time until it may go", "")}}
-"""
-
-
-@dataclass(frozen=True)
-class Running:
-    store: Store
-    home: Path
-    pid: int
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp("home")
-    shutil.copy(sqlite_template, home / "sweeper.db")
-    url = f"sqlite:///{home}/sweeper.db"
-    failpoints: list[dict[str, Any]] = [
-        {
-            "name": "worker_step",
-            "action": "raise",
-            "marker": str(home / "raised"),
-            "when": {"seed": BAD_SEED, "step": 700},
-            "always": True,
-        },
-        {
-            "name": "worker_step",
-            "action": "hang",
-            "marker": str(home / "hung"),
-            "when": {"seed": HANGING_SEED, "step": 20},
-        },
-        *(tiny.slow(home, seed) for seed in SLOW_SEEDS),
-    ]
-    (home / "sine.py").write_text(example("fit_sine"))
-    (home / "slow.py").write_text(SLOW.format(home=home))
-    dispatcher = tiny.start(url, home, failpoints=failpoints, plugins=_plugins(home))
-    with open_store(url) as store:
-        yield Running(store, home, dispatcher.process.pid)
-    assert dispatcher.stop() == 0
-
-
-def _plugins(home: Path) -> str:
-    return f"{home}/sine.py:{home}/slow.py"
 
 
 def test_rows_become_results_with_their_metrics_and_provenance(service: Running) -> None:
@@ -306,20 +244,6 @@ def test_a_hung_worker_is_ended_and_its_stack_goes_on(service: Running) -> None:
     assert [record.final_loss] == tiny.undisturbed(service.home, [record])
 
 
-@pytest.fixture
-def functions(service: Running, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The use cases, with the training functions that the dispatcher knows."""
-    monkeypatch.setenv("SWEEPER_PLUGINS", _plugins(service.home))
-    return Service(service.store, tiny.datasets(service.home))
-
-
-def _submit(functions: Service, name: str, *values: float, steps: int, seed: int = 0) -> str:
-    axis = {"parameter": "lr", "values": list(values)}
-    base = {"steps": steps}
-    asked = {"name": name, "axis": axis, "optimizers": [name], "base": base, "seeds": [seed]}
-    return functions.submit(asked).sweep_id
-
-
 def test_a_data_set_that_was_damaged_after_the_submission_fails_its_trials_at_once(
     service: Running,
 ) -> None:
@@ -333,67 +257,3 @@ def test_a_data_set_that_was_damaged_after_the_submission_fails_its_trials_at_on
     for record in tiny.trials(service.store, sweep_id):
         assert [attempt.failure for attempt in record.attempts] == ["data_corrupt"]
         assert "'train-00002.bin' of data set 'words' is missing" in str(record.failure_message)
-
-
-def test_a_training_function_has_a_curve_with_its_divergence(
-    service: Running, functions: Service
-) -> None:
-    sweep_id = _submit(functions, "fit_sine", 0.003, 0.01, 1.0, steps=100)
-    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
-    records = tiny.trials(service.store, sweep_id)
-    assert [str(r.outcome) for r in records] == ["finite", "finite", "diverged"]
-    for record in records:
-        run = start([from_dict(record.config)], data_dir=tiny.datasets(service.home))
-        while not run.finished:
-            run.advance()
-        (alone,) = run.results()
-        assert alone is not None
-        assert record.final_loss == alone.final_loss
-        assert (record.initial_loss, record.best_loss) == (alone.initial_loss, alone.best_loss)
-        assert record.diverged_at_step == alone.diverged_at_step
-        assert [a.failure for a in record.attempts] == [None]
-    metrics = service.store.results.metrics(records[0].id)
-    assert set(metrics["key"]) == {"train_loss", "validation_loss"}
-    view = functions.curves(sweep_id)
-    assert [(c.label, c.diverged) for c in view.curves] == [("fit_sine", (0, 0, 1))]
-    assert view.stabilities[0].best_value == 0.01
-    assert service.store.results.integrity() == []
-
-
-def test_a_paused_training_function_starts_anew(service: Running, functions: Service) -> None:
-    sweep_id = _submit(functions, "slow", 0.25, steps=400, seed=20)
-    tiny.eventually(lambda: tiny.attempts(service.store, sweep_id), "it runs")
-    service.store.sweeps.pause(sweep_id)
-    tiny.eventually(lambda: tiny.attempts(service.store, sweep_id)[0].ended_at, "it is paused")
-    assert tiny.counts(service.store, sweep_id) == {"pending": 1}
-    (service.home / "go-20").touch()
-    service.store.sweeps.resume(sweep_id)
-    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
-    (record,) = tiny.trials(service.store, sweep_id)
-    assert [a.end_reason for a in record.attempts] == ["paused", "finished"]
-    assert record.provenance["resumed_at"] == 0
-    assert (record.initial_loss, record.final_loss) == (1.25, 0.25 + 1 / 401)
-
-
-def test_a_training_function_is_cancelled_between_two_yields(
-    service: Running, functions: Service
-) -> None:
-    sweep_id = _submit(functions, "slow", 0.25, steps=100_000, seed=21)
-    tiny.eventually(lambda: tiny.attempts(service.store, sweep_id), "it runs")
-    service.store.sweeps.cancel(sweep_id)
-    tiny.eventually(lambda: tiny.attempts(service.store, sweep_id)[0].ended_at, "it has stopped")
-    assert tiny.counts(service.store, sweep_id) == {"cancelled": 1}
-
-
-@pytest.mark.fault
-def test_an_error_of_a_training_function_fails_its_own_trial(
-    service: Running, functions: Service
-) -> None:
-    (service.home / "go-22").touch()
-    sweep_id = _submit(functions, "slow", 0.25, 13.0, steps=10, seed=22)
-    tiny.eventually(lambda: tiny.is_done(service.store, sweep_id), "the sweep is done")
-    assert tiny.counts(service.store, sweep_id) == {"done": 1, "failed": 1}
-    failed = tiny.trials(service.store, sweep_id)[1]
-    assert [a.failure for a in failed.attempts] == ["user_error"]
-    told = str(failed.attempts[0].traceback)
-    assert 'raise RuntimeError("an unlucky number")' in told, "the line of its own source"
