@@ -5,10 +5,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
+from sweeper.shape import TAG
 from sweeper.spec import Text, Whole, validated
 
 # Neither quotes nor commas, as lists of tags are filtered by them and typed with them.
-Tag = Annotated[str, StringConstraints(pattern=r"^[\w.:/+\-][\w .:/+\-]{0,39}$")]
+Tag = Annotated[str, StringConstraints(pattern=TAG)]
 Note = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$", max_length=10_000)]
 
 

@@ -12,6 +12,17 @@ Parts = Mapping[str, Model]
 """The model of what stands below a key of the body."""
 
 
+TEXT = r"^[\w .,:;=+\-/()%@#*^~|!?'\[\]]{1,120}$"
+NAME = r"^[A-Za-z0-9_.\-]{1,64}$"
+TAG = r"^[\w.:/+\-][\w .:/+\-]{0,39}$"
+IN_WORDS: Mapping[str, str] = {
+    TEXT: "1 to 120 letters, digits, spaces and marks of formulas; no <, >, & or double quotes",
+    NAME: "1 to 64 letters, digits, _, . and -",
+    TAG: "1 to 40 letters, digits, spaces, _, ., :, /, + and -",
+}
+"""What the patterns admit, for people."""
+
+
 def pointer(*path: str | int) -> str:
     """A JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
@@ -78,7 +89,9 @@ def _message(detail: ErrorDetails, model: Model, parts: Parts) -> str:
     if kind == "literal_error":
         return f"must be one of {context['expected']}, but got {_shown(detail)}"
     if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}, but got {_shown(detail)}"
+        words = IN_WORDS.get(context["pattern"])
+        meant = f" ({words})" if words else ""
+        return f"must match {context['pattern']}{meant}, but got {_shown(detail)}"
     return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but got {_shown(detail)}"
 
 

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from sweeper.errors import InvalidRequest
-from sweeper.shape import problems
+from sweeper.shape import NAME, TEXT, problems
 
 MAX_POINTS = 10_000
 """Points of one sweep: variants times values times seeds."""
@@ -25,8 +25,8 @@ SamplerName = Literal["tpe", "gp"]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True)]
 # Letters, digits, spaces and the punctuation of formulas: no markup, no control characters.
-Text = Annotated[str, StringConstraints(pattern=r"^[\w .,:;=+\-/()%@#*^~|!?'\[\]]{1,120}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+Text = Annotated[str, StringConstraints(pattern=TEXT)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 
 
 class _Model(BaseModel):

@@ -128,12 +128,16 @@ async function start() {
   const query = new URL(location.href).searchParams;
   if (query.has("from")) {
     const answer = await fetch(`/api/v1/sweeps/${encodeURIComponent(query.get("from"))}`);
-    if (answer.ok) return take((await answer.json()).spec);
-    byId("preset-summary").textContent = `There is no sweep ${query.get("from")} to start from.`;
+    const spec = answer.ok ? (await answer.json()).spec : { missing: true };
+    if (!spec.missing && !spec.imported_from) return take(spec);
+    byId("preset-summary").textContent = spec.missing
+      ? `There is no sweep ${query.get("from")} to start from.`
+      : `Sweep ${query.get("from")} was imported: there is no request to start from.`;
   }
   if (query.has("through")) {
     const answer = await fetch(`/api/v1/sweeps/${encodeURIComponent(query.get("through"))}`);
-    if (answer.ok) return take(throughBest(await answer.json()));
+    const found = answer.ok ? await answer.json() : null;
+    if (found?.spec.search) return take(throughBest(found));
     byId("preset-summary").textContent = `There is no search ${query.get("through")}.`;
   }
   const preset = query.get("preset");

@@ -46,6 +46,11 @@ class Line(Protocol):
         """In the order of asking."""
 
 
+_SUBTITLE = (
+    "lines: the lowest so far; a run that diverges or ends above its initial loss counts as that"
+)
+
+
 def figure(found: Sequence[Line], *, options: StabilityOptions) -> go.Figure:
     """One mark per candidate and one falling line per variant; a note while there is no loss."""
     theme = style.theme_named(options.theme)
@@ -58,11 +63,11 @@ def figure(found: Sequence[Line], *, options: StabilityOptions) -> go.Figure:
         return empty("no candidate has a loss yet", options)
     look = style.axis_look(theme)
     fig.update_xaxes(**look, title_text="candidate, in the order of asking")
-    fig.update_yaxes(**look, title_text="final loss (nats)")
+    fig.update_yaxes(**look, title_text="final validation loss (nats)")
     fig.update_layout(
         title={
             "text": style.escape(options.title),
-            "subtitle": {"text": "lines: the lowest so far", "font": {"color": theme.faint_text}},
+            "subtitle": {"text": _SUBTITLE, "font": {"color": theme.faint_text}},
             "x": 0,
             "xref": "paper",
         },
@@ -93,5 +98,6 @@ def _traces(line: Line, told: Sequence[Dot], look: SeriesStyle) -> Iterator[go.S
         mode="markers",
         marker={"color": look.color, "symbol": look.symbol, "size": 8},
         customdata=[[dot.trial_ids[0], style.escape(dot.text)] for dot in told],
-        hovertemplate="candidate %{x}: %{y:.4f} nats<br>%{customdata[1]}<extra></extra>",
+        hovertemplate=f"<b>{name}</b><br>candidate %{{x}}: %{{y:.4f}} nats"
+        "<br>%{customdata[1]}<extra></extra>",
     )

@@ -104,7 +104,11 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     ),
     "no optimizers": (changed(optimizers=[]), "/optimizers", ("at least 1 item",)),
     "no name": (changed(name=None), "/name", ("required",)),
-    "markup in a name": (changed(name="<b>x</b>"), "/name", ("must match", "<b>x</b>")),
+    "markup in a name": (
+        changed(name="<b>x</b>"),
+        "/name",
+        ("must match", "no <, >, & or double quotes", "<b>x</b>"),
+    ),
     "a text for a number": (changed(axis={"low": "small"}), "/axis/low", ("number", "'small'")),
     "repeated seeds": (changed(seeds=[1, 1]), "/seeds", ("repeat", "1")),
     "a setting that is swept": (changed(base={"lr": 0.1}), "/base/lr", ("swept", "lr")),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from api.pages import words
 from sweeper.storage.store import Store
 from tests.api import played
 
@@ -35,6 +36,10 @@ def test_the_best_loss_has_as_many_digits_as_others(
     (found,) = client.get(f"{SWEEPS}/{search_id}/search").json()["items"]
     page = client.get(f"/sweeps/{search_id}").text
     assert f'<td class="r num">{found["best"]["loss"]:.4f}</td>' in page
+    # Values as everywhere on the pages, and over a mark whose it is.
+    assert f">lr {words.value(found['best']['values']['lr'])}</td>" in page
+    *_, marks = client.get(f"{SWEEPS}/{search_id}/figure").json()["data"]
+    assert marks["hovertemplate"].startswith("<b>adamw, nano</b><br>candidate ")
 
 
 def test_what_is_stored_of_a_centred_sweep_can_be_submitted_again(
@@ -52,6 +57,7 @@ def test_the_page_offers_what_goes_for_searches(client: TestClient, search_id: s
     page = client.get(f"/sweeps/{search_id}").text
     assert f'href="/new?from={search_id}"' in page
     assert "data-extend" not in page
+    assert f'href="/new?through={search_id}"' in page
 
 
 def test_numbers_of_candidates_are_no_places_on_an_axis(

@@ -143,6 +143,17 @@ def test_a_search_can_be_submitted_again(visit: Visit) -> None:
     page.wait_for_selector(ENDED, timeout=TRAINED_MS)
 
 
+def test_only_a_search_can_be_swept_through_and_only_a_request_is_a_template(visit: Visit) -> None:
+    page = visit.page
+    rows = [{"label": "a", "optimizer": "adamw", "scale": "x", "value": 0.1, "outcome": "diverged"}]
+    body = {"name": "theirs", "imported_from": "a file", "axis": {"parameter": "lr"}, "rows": rows}
+    imported = page.request.post("/api/v1/sweeps/import", data=body).json()["id"]
+    for asked, said in (("through", "There is no search"), ("from", "was imported")):
+        page.goto(f"/new?{asked}={imported}")
+        expect(page.locator("#preset-summary")).to_contain_text(said)
+        expect(page.locator("#p-points")).to_have_text("7")
+
+
 def test_a_template_that_is_gone_leaves_the_form_as_new(visit: Visit) -> None:
     page = visit.page
     page.goto("/new?from=gone")
