@@ -5,6 +5,7 @@ import typer
 from sweeper.cli import home as homes
 from sweeper.cli import options
 from sweeper.cli.output import BROKEN, print_json, say
+from sweeper.errors import NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Create, upgrade and check the database.")
 
@@ -40,12 +41,18 @@ def check(
 ) -> None:
     """Check that the schema fits and that no point is lost; exits 1 if something is wrong.
 
+    Exits 3 if there is no database yet, and makes none.
+
     Example: sweeper db check
     """
+    from sweeper.storage.engine import parse_url, sqlite_path
     from sweeper.storage.store import open_store
 
-    home = homes.prepare(data)
-    store = open_store(homes.database_url(home, database))
+    url = homes.database_url(data, database)
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and not sqlite_path(parsed).exists():
+        raise NotFound(f"there is no database yet: the service makes {sqlite_path(parsed)}")
+    store = open_store(url)
     try:
         problems = [
             f"{problem} (sweep {sweep}, trial {trial})"

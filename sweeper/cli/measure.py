@@ -2,10 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweeper.cli import home as homes
 from sweeper.cli.output import say
+
+if TYPE_CHECKING:
+    from trainers.config import TrainConfig
 
 
 def measure(data: Path, database: str | None, body: dict[str, Any]) -> None:
@@ -31,8 +34,14 @@ def measure(data: Path, database: str | None, body: dict[str, Any]) -> None:
         known_data = Service(store, datasets_dir).datasets()
         trials = whole_expansion(parse(body), known_data, datasets_dir).trials
         one_of_each = list({trial.stack_key: trial.config for trial in trials}.values())
+        kinds = {shape_key(config): _in_words(config) for config in one_of_each}
         known = store.queue.speeds(shape_key(config) for config in one_of_each)
         for found in measured(one_of_each, Speeds(machine, known), datasets_dir):
             store.queue.note_speed(found)
             took = "too large" if found.step_s is None else f"{1e3 * found.step_s:.3g} ms a step"
-            say(f"{found.device}, shape {found.shape}, K = {found.size}: {took}")
+            say(f"{kinds[found.shape]}, K = {found.size}: {took}")
+
+
+def _in_words(config: "TrainConfig") -> str:
+    model = config.model
+    return f"{config.optimizer}, {model.layers} layers {model.width} wide"

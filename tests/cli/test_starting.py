@@ -57,6 +57,13 @@ def test_a_newer_database_is_one_line(command: str, tmp_path: Path, sqlite_url: 
     assert "newer" in only_line(shown)
 
 
+def test_a_check_makes_no_database(tmp_path: Path) -> None:
+    shown = run_sweeper("db", "check", cwd=tmp_path)
+    assert shown.returncode == output.NOT_FOUND
+    assert only_line(shown).startswith("sweeper: there is no database yet")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("command", ["serve", "api", "dispatch", "db upgrade", "db check"])
 def test_an_unknown_database_is_one_line(command: str, tmp_path: Path) -> None:
     arguments = ["--data", "home", "--database", "mysql://x"]
