@@ -18,7 +18,7 @@ from sweeper.analysis.estimates import (
 from sweeper.analysis.excess import excess_intervals, mean_excesses
 from sweeper.analysis.heldout import held_out, mean_interval
 from sweeper.analysis.pooling import CONFIDENCE, Array, Mask, Places
-from sweeper.analysis.resampling import RESAMPLES, resampled_means
+from sweeper.analysis.resampling import RESAMPLES, has_spread, resampled_means
 from sweeper.analysis.stability import Stability
 
 TOLERANCES = (0.003, 0.01, 0.1)
@@ -134,7 +134,7 @@ def _rows(curve: Curve, stability: Stability, resamples: int) -> _Rows:
     table, stable = curve.table, curve.stable
     measured = np.array([math.nan if loss is None else loss for loss in curve.loss_mean])
     means = measured[None]
-    if table.shape[1] > 1:
+    if has_spread(table, stable):
         means = np.vstack([means, resampled_means(table, stable, resamples=resamples)])
     among = windows.usable(curve)
     best = measures.lowest(means, among if among.any() else np.isfinite(measured))

@@ -51,7 +51,7 @@ def bottoms(means: Array, places: Array, best: Places, usable: Mask) -> Bottoms:
     around = [np.clip(middle + step, 0, last) for step in (-1, 0, 1)]
     x = [places[i] for i in around]
     y = [means[rows, i] for i in around]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         left, right = (y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1])
         bend = (right - left) / (x[2] - x[0])
         slope = left + bend * (x[1] - x[0])

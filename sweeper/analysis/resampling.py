@@ -7,15 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeper.analysis.pooling import REACH, Array, Mask, window
+from sweeper.analysis.pooling import REACH, Array, Mask, Places, window
 
 RESAMPLES = 2000
+
+
+def has_spread(losses: Array, stable: Mask) -> bool:
+    """Whether there is something to draw from: two seeds, among stable values if there are any."""
+    return len(_seeds(losses[stable] if stable.any() else losses)) > 1
+
+
+def _seeds(losses: Array) -> Places:
+    """Those (of S) that any of the values has."""
+    return np.flatnonzero(np.isfinite(losses).any(axis=0))
 
 
 def resampled_means(
     losses: Array, stable: Mask, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Array:
-    """Means (R, V) of curves drawn anew; NaN for values without a loss, needs two seeds.
+    """Means (R, V) of curves drawn anew; NaN for values without a loss. Needs `has_spread`.
 
     A loss of a stable value is its mean, plus an effect of its seed that all values share, plus a
     residual. Effects are drawn from those of the seeds. Residuals are drawn from those of all
@@ -28,7 +38,8 @@ def resampled_means(
     counts = np.isfinite(losses).sum(axis=1)
     means = np.full((resamples, len(losses)), np.nan)
     if stable.any():
-        means[:, stable] = _stable_means(losses[stable], resamples, random)
+        known = losses[stable]
+        means[:, stable] = _stable_means(known[:, _seeds(known)], resamples, random)
     for i in np.flatnonzero(~stable & (counts > 0)):
         own = np.sort(losses[i][np.isfinite(losses[i])])
         means[:, i] = random.choice(own, (resamples, len(own))).mean(axis=1)

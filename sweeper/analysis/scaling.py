@@ -72,7 +72,8 @@ def _linear(x: Array, losses: Array, exponent: float) -> tuple[float, float, flo
     centred = falling - falling.mean()
     scale = float(centred @ losses / (centred @ centred))
     floor = float(losses.mean() - scale * falling.mean())
-    error = math.sqrt(float(((losses - scale * falling - floor) ** 2).mean()))
+    with np.errstate(over="ignore"):  # Of imported losses; an infinite error is no least one.
+        error = math.sqrt(float(((losses - scale * falling - floor) ** 2).mean()))
     return scale, floor, error
 
 

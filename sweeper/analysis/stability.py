@@ -189,14 +189,15 @@ def _optimum(curve: Curve, best: int) -> Optimum:
 
 
 def _parabola_bottom(x: Sequence[float], y: Sequence[float]) -> tuple[float, float] | None:
-    """Place and height, in divided differences; None unless it curves upwards."""
+    """Place and height, in divided differences; None unless it curves upwards and has both."""
     left = (y[1] - y[0]) / (x[1] - x[0])
     right = (y[2] - y[1]) / (x[2] - x[1])
     curvature = (right - left) / (x[2] - x[0])
     if not curvature > 0:
         return None
     slope = left + curvature * (x[1] - x[0])
-    return x[1] - slope / (2 * curvature), y[1] - slope**2 / (4 * curvature)
+    found = x[1] - slope / (2 * curvature), y[1] - slope * slope / (4 * curvature)
+    return found if all(map(math.isfinite, found)) else None
 
 
 def _basin(curve: Curve, best: int, tolerance: float) -> Basin:

@@ -10,7 +10,7 @@ from sweeper.analysis import axes, student, windows
 from sweeper.analysis.curves import Curve
 from sweeper.analysis.estimates import Estimate
 from sweeper.analysis.pooling import CONFIDENCE, Array
-from sweeper.analysis.resampling import resampled_means
+from sweeper.analysis.resampling import has_spread, resampled_means
 from sweeper.analysis.scaling import PowerLaw, power_law
 from sweeper.analysis.stability import Stability
 
@@ -248,7 +248,7 @@ def _excess(curve: Curve, value: float) -> Estimate:
     if not candidates.any() or not np.isfinite(measured[weights > 0]).all():
         return Estimate(reason="the larger scale has no finished values there")
     rows = measured[None]
-    if curve.table.shape[1] > 1:
+    if has_spread(curve.table, curve.stable):
         rows = np.vstack([rows, resampled_means(curve.table, curve.stable)])
     inside = weights > 0
     excess = rows[:, inside] @ weights[inside] - rows[:, candidates].min(axis=1)

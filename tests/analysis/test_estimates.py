@@ -152,6 +152,21 @@ def test_a_parameter_without_effect_has_a_loss_and_nothing_else() -> None:
     assert result.half_width is None
 
 
+def test_a_seed_that_only_an_unstable_value_has_takes_no_interval_away() -> None:
+    result = found(bowl() | {10.0: [NAN, NAN, NAN, 12.0]})
+    assert result.optimum_value.low is not None
+    alone = found({1e-3: [3.0], 1e-2: [2.9], 1e-1: [3.1], 1.0: [NAN, NAN]})
+    assert alone.best_value.value == 1e-2
+    assert "one seed" in str(alone.best_value.reason)
+
+
+def test_places_that_are_nearly_one_have_no_parabola() -> None:
+    losses: Losses = {0.0: [1e100], 1e-300: [-1e100], 2e-300: [1e99]}
+    curve = curve_of(losses, axis_scale="linear")
+    assert stability(curve).optimum_value is None
+    assert estimates(curve, stability(curve)).curvature.value is None
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 100), st.permutations(range(3)))
 def test_names_of_seeds_change_nothing(seed: int, order: list[int]) -> None:
