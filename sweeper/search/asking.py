@@ -56,11 +56,13 @@ def ask(
 ) -> dict[str, float]:
     """The values of the next candidate, to three significant digits.
 
-    A function of its arguments alone. Unfinished candidates count as bad ones (a "constant liar"),
-    so that several can be asked for at once and lie apart. `gp` needs scipy, see `missing`.
+    A function of its arguments alone, in whatever order they are written: samplers draw in that of
+    the distributions, and a sweep that is stored has its keys sorted. Unfinished candidates count
+    as bad ones (a "constant liar"), so that several can be asked for at once and lie apart. `gp`
+    needs scipy, see `missing`.
     """
     distributions: dict[str, BaseDistribution] = {
-        name: FloatDistribution(*_ends(each)) for name, each in space.items()
+        name: FloatDistribution(*_ends(each)) for name, each in sorted(space.items())
     }
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -42,6 +42,14 @@ def test_asking_is_a_function_of_what_is_known() -> None:
     assert ask(SPACE, known, sampler="tpe", seed=0) != ask(SPACE, known, sampler="tpe", seed=7)
 
 
+def test_the_order_of_writing_changes_nothing() -> None:
+    known = _searched("tpe", 12)
+    backwards = dict(reversed(SPACE.items()))
+    for so_far in ([], known):
+        one = ask(SPACE, so_far, sampler="tpe", seed=0)
+        assert one == ask(backwards, so_far, sampler="tpe", seed=0)
+
+
 def test_searches_of_neighbouring_seeds_have_no_candidate_in_common() -> None:
     def asked(seed: int) -> set[float]:
         known: list[Candidate] = []
