@@ -9,6 +9,7 @@ from sweeper.errors import Conflict, InvalidRequest, Problem
 from sweeper.expand import further, optimizers_of
 from sweeper.rules.check import first_of_each_place
 from sweeper.rules.names import unknown_optimizers
+from sweeper.rules.problems import repeated
 from sweeper.rules.values import further_values
 from sweeper.shape import pointer
 from sweeper.spec import MAX_POINTS, ExtensionSpec, SweepSpec, parse, validated
@@ -133,8 +134,7 @@ def _problems(
     having = [optimizers[curve.position] for curve in chosen]
     if asked.values is not None:
         yield from further_values(spec, asked.values, ("values",), having)
-    if asked.seeds is not None and len(set(asked.seeds)) < len(asked.seeds):
-        yield Problem("/seeds", "must not repeat")
+    yield from repeated(asked.seeds or (), "seeds")
 
 
 def _check_size(wanted: Sequence[tuple[int, float, int]], there: Sequence[CurvePoints]) -> None:
