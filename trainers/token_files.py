@@ -64,6 +64,16 @@ def read_manifest(folder: Path) -> Manifest:
     manifest = Manifest(**fields)
     if files_sha256(manifest.files) != manifest.sha256:
         raise DataError(f"{MANIFEST} of data set '{folder.name}' has been altered")
+    # The hash is over the files alone.
+    if type(manifest.vocabulary) is not int or not 1 <= manifest.vocabulary <= 2**32:
+        raise DataError(
+            f"{MANIFEST} of data set '{folder.name}' must have a vocabulary from 1 to 2**32, "
+            f"but has {manifest.vocabulary!r}"
+        )
+    if not isinstance(manifest.tokens, Mapping) or manifest.tokens.keys() != manifest.files.keys():
+        raise DataError(
+            f"{MANIFEST} of data set '{folder.name}' must have the tokens of each of its files"
+        )
     return manifest
 
 

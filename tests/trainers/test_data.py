@@ -22,7 +22,7 @@ from trainers.data import (
     shuffled,
     validation_windows,
 )
-from trainers.token_files import MANIFEST, Manifest, token_dtype
+from trainers.token_files import MANIFEST, DataError, Manifest, token_dtype
 
 
 def test_the_embedded_corpus_is_the_standard_librarys_text(data_dir: Path) -> None:
@@ -97,6 +97,25 @@ def test_a_manifest_that_is_none_is_refused(
     altered = json.dumps(manifest | {"files": {}}) if text is None else text
     (tmp_path / EMBEDDED / MANIFEST).write_text(altered)
     with pytest.raises(ValueError, match=f"manifest.json of data set 'embedded' {message}"):
+        dataset(tmp_path, EMBEDDED)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("vocabulary", "256", "must have a vocabulary from 1 to 2[*][*]32, but has '256'"),
+        ("vocabulary", 0, "must have a vocabulary from 1 to 2[*][*]32, but has 0"),
+        ("tokens", {}, "must have the tokens of each of its files"),
+        ("tokens", [1], "must have the tokens of each of its files"),
+    ],
+)
+def test_a_manifest_says_what_its_hash_does_not_cover(
+    field: str, value: object, message: str, data_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(data_dir / EMBEDDED, tmp_path / EMBEDDED)
+    path = tmp_path / EMBEDDED / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(DataError, match=f"manifest.json of data set 'embedded' {message}"):
         dataset(tmp_path, EMBEDDED)
 
 
