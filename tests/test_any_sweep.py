@@ -13,7 +13,7 @@ from sweeper.rules.check import check
 from sweeper.search.rounds import first_candidates
 from sweeper.spec import parse
 from sweeper.trials import Expansion, fingerprint
-from tests.test_rules import DATA
+from tests.sweeps import DATA
 from trainers.config import from_dict, to_dict
 
 ORDINARY = st.sampled_from([1e-4, 3.16e-3, 0.1, 0.316, 0.5, 0.9, 0.99, 1, 2, 3.16, 10, 64])
