@@ -153,7 +153,7 @@ def _ridge_text(heat_map: HeatMap, ridge: RidgePoint) -> str:
     value = style.short(float(f"{ridge.value:.2e}"))
     return (
         f"best {style.escape(heat_map.parameter)} at {style.escape(heat_map.second_parameter)} "
-        f"{style.short(ridge.second)}<br>{value}, loss {ridge.loss:.4f} nats<br>{how}"
+        f"{style.short(ridge.second)}: {value}<br>loss {ridge.loss:.4f} nats<br>{how}"
     )
 
 
