@@ -36,8 +36,8 @@ def check(entry: Entry) -> None:
     for problem in _problems(entry):
         raise ValueError(problem)
     try:
-        optimizer = _built(entry)
-        _check_step(optimizer)
+        _check_defaults(entry)
+        _check_step(_built(entry))
     except ValueError:
         raise
     except Exception as error:
@@ -84,6 +84,19 @@ def _bad_arguments(entry: Entry) -> Iterator[str]:
             parameter.default
         ):
             yield f"`{own[name].rule(name)}` must hold, but its default is {parameter.default!r}"
+
+
+def _check_defaults(entry: Entry) -> None:
+    """Raises ValueError if the defaults do not go together."""
+    if entry.check is None:
+        return
+    own = {name: rule.default for name, rule in entry.hyperparameters.items()}
+    try:
+        entry.check(**own, **{name: option.default for name, option in entry.options.items()})
+    except Exception as error:
+        raise ValueError(
+            f"its check of its defaults fails: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _built(entry: Entry) -> Optimizer:

@@ -159,6 +159,10 @@ def step(update: str, state: str = "{}") -> str:
             own(more="scaling='Adam'"),
             "scaling must be one of None, adam, sgd, spectral, but got 'A",
         ),
+        (
+            own(more="check=lambda: None", signature="share: Share = 0.5"),
+            "check of its defaults fa",
+        ),
         (OWN.replace("Entry(build, LR", "Entry(3, 0.1").replace(", MORE", ""), "a function, but i"),
         (step("1 / 0"), "its build or its first step fails: ZeroDivisionError: division by zero"),
         (
