@@ -16,7 +16,13 @@ from trainers.optimizers.base import (
     chain,
     per_trial,
 )
-from trainers.optimizers.matrix import add_gram, inverse_root
+from trainers.optimizers.matrix import (
+    SIDES,
+    add_gram,
+    inverse_root,
+    sides_within,
+    square_zeros,
+)
 from trainers.optimizers.transforms import adaptive_lr, block_means, no_state, running_average
 
 FactorBeta = Annotated[
@@ -31,8 +37,6 @@ Damping = Annotated[
 Frequency = Annotated[int, Option(low=1, help="steps between two computations of the roots")]
 MaxDim = Annotated[int, Option(low=1, help="sides longer than this have no preconditioner")]
 Graft = Annotated[bool, Option(help="steps of a matrix are as long as Adam's")]
-
-SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,7 @@ class Roots:
 
     def sides(self, value: Tensor, role: ParamRole | None) -> tuple[str, ...]:
         """The sides of a parameter that have a preconditioner."""
-        if role is ParamRole.NORM:
-            return ()
-        sizes = zip(SIDES, value.shape[1:], strict=True)
-        return tuple(side for side, size in sizes if size <= self.limit)
+        return sides_within(self.limit, value, role)
 
     def due(self, step: int) -> bool:
         """Whether the roots are computed at this step."""
@@ -79,7 +80,7 @@ def sum_grams(side: str, beta2: PerTrial, roots: Roots) -> Optimizer:
     """The gradient as it is; one of its preconditioners is kept."""
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        return {side: _square(side, value)} if side in roots.sides(value, role) else {}
+        return {side: square_zeros(side, value)} if side in roots.sides(value, role) else {}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del value, context
@@ -95,7 +96,7 @@ def take_roots(side: str, beta2: PerTrial, eps: PerTrial, roots: Roots) -> Optim
     name = f"{side}_root"
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        return {name: _square(side, value)} if side in roots.sides(value, role) else {}
+        return {name: square_zeros(side, value)} if side in roots.sides(value, role) else {}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         if name not in state or not roots.due(context.step):
@@ -145,12 +146,6 @@ def precondition(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, roots: Root
         return adaptive_lr(_diagonal(v, beta2, eps, context.step).square(), 0.0, context)
 
     return Optimizer(no_state, update, effective_lr=effective_lr)
-
-
-def _square(side: str, value: Tensor) -> Tensor:
-    """A matrix of zeros that a side of the parameter can be multiplied with."""
-    size = value.shape[1 + SIDES.index(side)]
-    return value.new_zeros(len(value), size, size)
 
 
 def accumulate(old: Tensor, new: Tensor, beta: PerTrial) -> Tensor:

@@ -10,12 +10,29 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
-from trainers.optimizers.base import PerTrial, per_trial
+from trainers.optimizers.base import ParamRole, PerTrial, per_trial
 
 Parts = tuple[Tensor, ...]
 
+SIDES = ("left", "right")
+"""Of a parameter: inputs and outputs, each of which can have a matrix."""
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of KellerJordan/Muon@857d1ad: steep at zero, and near one from 0.05 on."""
+
+
+def sides_within(limit: int, value: Tensor, role: ParamRole | None) -> tuple[str, ...]:
+    """The sides of a parameter that are not longer; norm scales have none."""
+    if role is ParamRole.NORM:
+        return ()
+    sizes = zip(SIDES, value.shape[1:], strict=True)
+    return tuple(side for side, size in sizes if size <= limit)
+
+
+def square_zeros(side: str, value: Tensor) -> Tensor:
+    """A matrix of zeros that a side of the parameter can be multiplied with."""
+    size = value.shape[1 + SIDES.index(side)]
+    return value.new_zeros(len(value), size, size)
 
 
 def inverse_root(matrix: Tensor, damping: Tensor, exponent: float) -> Tensor:

@@ -19,15 +19,20 @@ from trainers.optimizers.base import (
     chain,
     per_trial,
 )
-from trainers.optimizers.matrix import add_gram, eigenbasis, orthonormal
+from trainers.optimizers.matrix import (
+    SIDES,
+    add_gram,
+    eigenbasis,
+    orthonormal,
+    sides_within,
+    square_zeros,
+)
 from trainers.optimizers.transforms import adaptive_lr, average, no_state
 
 Frequency = Annotated[int, Option(low=1, help="steps between two updates of the eigenbases")]
 MaxDim = Annotated[int, Option(low=1, help="sides longer than this are not rotated")]
 
 Rotation = Callable[[Tensor, State, tuple[str, ...]], Tensor]
-
-SIDES = ("left", "right")
 
 
 def soap(
@@ -86,7 +91,7 @@ def average_gram(side: str, beta2: PerTrial, limit: int) -> Optimizer:
     """The gradient as it is; L or R is kept."""
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        return {side: _square(side, value)} if side in _rotated(value, role, limit) else {}
+        return {side: square_zeros(side, value)} if side in sides_within(limit, value, role) else {}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del value, context
@@ -105,7 +110,7 @@ def adam_in_basis(momentum: PerTrial, beta2: PerTrial, eps: PerTrial, limit: int
         return {"m": torch.zeros_like(value), "v": torch.zeros_like(value)}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
-        step, sides = context.step - 1, _rotated(value, context.role, limit)
+        step, sides = context.step - 1, sides_within(limit, value, context.role)
         if step == 0:
             return torch.zeros_like(value), state
         rotated = _rotate(grad, state, sides)
@@ -128,7 +133,7 @@ def rotate_average(frequency: int, limit: int, way: Rotation) -> Optimizer:
     """What comes in as it is; M is rotated that way when the bases are turned."""
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
-        sides = _rotated(value, context.role, limit)
+        sides = sides_within(limit, value, context.role)
         if not sides or not _due(context.step, frequency):
             return grad, state
         return grad, state | {"m": way(state["m"], state, sides)}
@@ -141,7 +146,7 @@ def turn_basis(side: str, frequency: int, limit: int) -> Optimizer:
     name, axis = f"{side}_basis", 1 + SIDES.index(side)
 
     def init(value: Tensor, role: ParamRole | None) -> State:
-        return {name: _square(side, value)} if side in _rotated(value, role, limit) else {}
+        return {name: square_zeros(side, value)} if side in sides_within(limit, value, role) else {}
 
     def update(grad: Tensor, state: State, value: Tensor, context: Context) -> tuple[Tensor, State]:
         del value
@@ -172,13 +177,6 @@ def descend_then_decay() -> Optimizer:
     return Optimizer(no_state, update, elementwise=True)
 
 
-def _rotated(value: Tensor, role: ParamRole | None, limit: int) -> tuple[str, ...]:
-    """The sides of a parameter that have a basis."""
-    if role is ParamRole.NORM:
-        return ()
-    return tuple(side for side, size in zip(SIDES, value.shape[1:], strict=True) if size <= limit)
-
-
 def _rotate(x: Tensor, bases: State, sides: tuple[str, ...]) -> Tensor:
     """`Q_L^T x Q_R`, never `x` itself."""
     if "left" in sides:
@@ -206,9 +204,3 @@ def _turned(gram: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
 def _due(step: int, frequency: int) -> bool:
     """Whether the bases are turned at this step."""
     return step > 1 and (step - 1) % frequency == 0
-
-
-def _square(side: str, value: Tensor) -> Tensor:
-    """A matrix of zeros that a side of the parameter can be multiplied with."""
-    size = value.shape[1 + SIDES.index(side)]
-    return value.new_zeros(len(value), size, size)
