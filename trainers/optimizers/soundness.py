@@ -29,6 +29,10 @@ SHAPES: Mapping[ParamRole, tuple[int, ...]] = {
 """A parameter of each role."""
 
 TRIALS = 2
+PIECE = 100
+"""Elements of all parameters that an elementwise optimizer must treat alike by themselves."""
+
+Role = ParamRole | None
 
 
 def check(entry: Entry) -> None:
@@ -114,61 +118,70 @@ def _built(entry: Entry) -> Optimizer:
 
 def _check_step(optimizer: Optimizer) -> None:
     """Raises ValueError unless a step keeps to `Update`, whatever the parameter is for."""
-    sizes = SHAPES if not optimizer.elementwise else {None: (sum(map(math.prod, SHAPES.values())),)}
     drawn = torch.Generator().manual_seed(0)
+    sizes = SHAPES if not optimizer.elementwise else {None: (sum(map(math.prod, SHAPES.values())),)}
     values = {role: torch.randn(TRIALS, *size, generator=drawn) for role, size in sizes.items()}
     grads = {role: torch.randn(value.shape, generator=drawn) for role, value in values.items()}
-    states = {role: optimizer.init(value, role) for role, value in values.items()}
-    for role, state in states.items():
-        for name, tensor in state.items():
-            if not tensor.shape[:1] == (TRIALS,):
-                raise ValueError(
-                    f"its state must have the trials first, but {name} of {role or 'all'} has the "
-                    f"shape {(*tensor.shape,)} for {TRIALS} trials"
-                )
-    first = _stepped(optimizer, grads, states, values)
-    other = {role: torch.stack([-2 * grad[0], grad[1]]) for role, grad in grads.items()}
-    second = _stepped(optimizer, other, states, values)
-    for role, delta in first.items():
-        if not torch.equal(delta[1], second[role][1]):
+    first = _stepped(optimizer, grads, values)
+    others = {role: torch.stack([-2 * grad[0], grad[1]]) for role, grad in grads.items()}
+    for role, delta in _stepped(optimizer, others, values).items():
+        if not torch.equal(delta[1], first[role][1]):
             raise ValueError(f"a trial's update of {role or 'all'} depends on another trial")
+    if optimizer.elementwise and optimizer.prepare is None:
+        pieces = [{role: of[role][:, :PIECE] for role in sizes} for of in (grads, values)]
+        (piece,) = _stepped(optimizer, *pieces).values()
+        if not torch.allclose(piece, first[None][:, :PIECE]):
+            raise ValueError("it is said to be elementwise, but an element depends on others")
 
 
 def _stepped(
-    optimizer: Optimizer,
-    grads: Mapping[ParamRole | None, Tensor],
-    states: Mapping[ParamRole | None, State],
-    values: Mapping[ParamRole | None, Tensor],
-) -> dict[ParamRole | None, Tensor]:
-    """The first update of each parameter; raises ValueError for one that is none."""
+    optimizer: Optimizer, grads: Mapping[Role, Tensor], values: Mapping[Role, Tensor]
+) -> dict[Role, Tensor]:
+    """The first update of each parameter."""
+    states = {role: _state(optimizer, value, role) for role, value in values.items()}
     rate = torch.full((TRIALS,), 0.1)
     context = Context(1, rate, rate, torch.zeros(TRIALS), None, {})
     if optimizer.prepare is not None:
         named = [{str(role): of[role] for role in values} for of in (grads, states, values)]
         context = replace(context, shared=optimizer.prepare(*named))  # type: ignore[arg-type]
-    found = {}
-    for role, value in values.items():
-        state = states[role]
-        given = {"gradient": grads[role], "parameter": value, **state}
-        before = {name: tensor.clone() for name, tensor in given.items()}
-        delta, new = optimizer.update(grads[role], state, value, replace(context, role=role))
-        for name, tensor in given.items():
-            if not torch.equal(tensor, before[name]):
-                raise ValueError(f"its update must change no argument, but changes the {name}")
-        if _kind(delta) != _kind(value):
+    return {
+        role: _update(optimizer, grads[role], states[role], value, replace(context, role=role))
+        for role, value in values.items()
+    }
+
+
+def _state(optimizer: Optimizer, value: Tensor, role: Role) -> State:
+    state = optimizer.init(value, role)
+    for name, tensor in state.items():
+        if tensor.shape[:1] != (TRIALS,):
             raise ValueError(
-                f"its update must be of the parameter's shape and type {_kind(value)}, "
-                f"but is {_kind(delta)}"
+                f"its state must have the trials first, but {name} of {role or 'all'} has the "
+                f"shape {(*tensor.shape,)} for {TRIALS} trials"
             )
-        if (got := {k: _kind(t) for k, t in new.items()}) != (
-            had := {k: _kind(t) for k, t in state.items()}
-        ):
-            raise ValueError(f"a state must keep its names, shapes and types {had}, but got {got}")
-        lent = grads[role].untyped_storage().data_ptr()
-        if shared := [k for k, t in new.items() if t.untyped_storage().data_ptr() == lent]:
-            raise ValueError(f"a state may share no memory with the gradient, but {shared[0]} does")
-        found[role] = delta
-    return found
+    return state
+
+
+def _update(
+    optimizer: Optimizer, grad: Tensor, state: State, value: Tensor, context: Context
+) -> Tensor:
+    """An update; raises ValueError for one that is none."""
+    given = {"gradient": grad, "parameter": value, **state}
+    before = {name: tensor.clone() for name, tensor in given.items()}
+    delta, new = optimizer.update(grad, state, value, context)
+    if changed := [k for k, tensor in given.items() if not torch.equal(tensor, before[k])]:
+        raise ValueError(f"its update must change no argument, but changes the {changed[0]}")
+    if _kind(delta) != _kind(value):
+        raise ValueError(
+            f"its update must be of the parameter's shape and type {_kind(value)}, "
+            f"but is {_kind(delta)}"
+        )
+    got, had = ({k: _kind(tensor) for k, tensor in of.items()} for of in (new, state))
+    if got != had:
+        raise ValueError(f"a state must keep its names, shapes and types {had}, but got {got}")
+    lent = grad.untyped_storage().data_ptr()
+    if shared := [k for k, t in new.items() if t.untyped_storage().data_ptr() == lent]:
+        raise ValueError(f"a state may share no memory with the gradient, but {shared[0]} does")
+    return delta
 
 
 def _kind(tensor: Tensor) -> tuple[object, ...]:

@@ -136,8 +136,9 @@ def own(
     return functools.reduce(lambda text, part: text.replace(*part), parts.items(), OWN)
 
 
-def step(update: str, state: str = "{}") -> str:
-    return own(result=f"chain(Optimizer(lambda v, r: {state}, lambda g, s, v, c: {update}))")
+def step(update: str, state: str = "{}", more: str = "") -> str:
+    functions = f"lambda v, r: {state}, lambda g, s, v, c: {update}"
+    return own(result=f"chain(Optimizer({functions}{more}))")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,10 @@ def step(update: str, state: str = "{}") -> str:
         (
             step("(g, s)", "{'n': torch.zeros(())}"),
             "must have the trials first, but n of embedding",
+        ),
+        (
+            step("(g / g.norm(dim=1, keepdim=True), s)", more=", elementwise=True"),
+            "it is said to be elementwise, but an element depends on others",
         ),
         (step("(-g, {'m': g})", "{'m': v * 0}"), "share no memory with the gradient, but m does"),
         ("raise SystemExit(3)", " SystemExit: 3"),
