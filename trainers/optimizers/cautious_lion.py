@@ -33,7 +33,8 @@ def cautious_lion(momentum: Momentum = 0.9, beta2: Beta2 = 0.95) -> Optimizer:
     Source: arXiv 2411.16085; kyleliang919/C-Optim@2c0517c `c_lion.py`. Centre of `lr`: the study's
         for Lion.
 
-    Deviations: none.
+    Deviations: the source multiplies g with the sign of u. Where u * g is below the least number of
+        fp32, as of two that are below 1e-19, they do not count as agreeing here.
     """
     return chain(sign_where_agreed(momentum, beta2), descend())
 
