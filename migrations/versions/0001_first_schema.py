@@ -4,8 +4,8 @@ The views are those of `sweeper.storage.views`. A later migration that changes t
 present text here first, so that this file goes on making what it made.
 """
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
 from sweeper.storage import views
 

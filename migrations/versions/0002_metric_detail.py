@@ -1,7 +1,7 @@
 """Measurements that are no single number, such as the quantiles of effective learning rates."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
 revision = "0002"
 down_revision = "0001"

@@ -1,7 +1,7 @@
 """Notes, tags and archiving of sweeps; rounds that add points to their curves."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
 revision = "0003"
 down_revision = "0002"

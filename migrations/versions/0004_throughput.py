@@ -1,7 +1,7 @@
 """What stacks took and needed, by device and shape, and what the acting dispatcher trains on."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
 revision = "0004"
 down_revision = "0003"
