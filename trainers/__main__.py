@@ -17,9 +17,9 @@ from trainers.config import (
     under_convention,
 )
 from trainers.data import EMBEDDED, dataset, prepare_embedded
-from trainers.devices import RankLost
 from trainers.functions import STAND_INS, TrainingFunction
 from trainers.optimizers import hyperparameters, names, options, registered
+from trainers.ranks import RankLost
 from trainers.runs import start
 from trainers.scales import ARCHITECTURES, SCALES
 from trainers.terminal import report, train

@@ -1,68 +1,29 @@
 """A stack on several devices as one `Run`: this process is rank 0, and starts the others."""
 
 import logging
-import multiprocessing
 import os
 import shutil
-import signal
-import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
 from trainers.config import TrainConfig
-from trainers.loop import StackRun
 from trainers.metrics import StepMetrics, TrialResult
 from trainers.optimizers import plugins
-from trainers.parallel import BACKENDS, Ranks, join, leave
+from trainers.parallel import BACKENDS, Ranks, leave
+from trainers.ranks import Job, Other
 
 GRACE_S = 10.0
 """So long after a rank has died this process may take to notice by itself."""
-END_S = 5.0
-DONE = "done"
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-
-
-class RankLost(RuntimeError):
-    """One of the processes that train a stack together has ended."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    """All that a rank needs to know."""
-
-    configs: tuple[TrainConfig, ...]
-    data_dir: Path
-    device: str
-    micro_batch: int | None
-    ranks: Ranks
-    rendezvous: str
-    threads: int
-    plugin: str | None
-
-    def run(self) -> StackRun:
-        """This rank's own run, connected with the others."""
-        cuda = self.device == "cuda"
-        device = f"cuda:{self.ranks.rank}" if cuda else self.device
-        join(self.ranks, torch.device(device), self.rendezvous)
-        return StackRun(
-            self.configs,
-            data_dir=self.data_dir,
-            device=device,
-            micro_batch=self.micro_batch,
-            ranks=self.ranks,
-        )
 
 
 class ParallelRun:
@@ -90,7 +51,7 @@ class ParallelRun:
         self._folder = Path(tempfile.mkdtemp(prefix="trainers-ranks-"))
         self._closed = threading.Event()
         jobs = [
-            _Job(
+            Job(
                 configs=tuple(configs),
                 data_dir=data_dir,
                 device=device,
@@ -102,7 +63,7 @@ class ParallelRun:
             )
             for rank in range(devices)
         ]
-        self._others = [_Other(job) for job in jobs[1:]]
+        self._others = [Other(job) for job in jobs[1:]]
         threading.Thread(target=self._watch, name="ranks", daemon=True).start()
         try:
             self._hear()  # They have imported what they need; now all can meet.
@@ -208,61 +169,6 @@ class ParallelRun:
             os._exit(1)
 
 
-class _Other:
-    """Another rank, seen from rank 0."""
-
-    def __init__(self, job: _Job) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._rank = job.ranks.rank
-        self._process: SpawnProcess = context.Process(
-            target=_follow, args=(theirs, job), name=f"rank-{self._rank}", daemon=True
-        )
-        self._process.start()
-        theirs.close()
-
-    @property
-    def sentinel(self) -> int:
-        """Ready once the process has ended."""
-        return self._process.sentinel
-
-    def tell(self, name: str, *arguments: object) -> None:
-        """Have it call a method of its own run."""
-        try:
-            self._pipe.send((name, arguments))
-        except OSError as error:
-            raise self._lost() from error
-
-    def hear(self) -> None:
-        """Wait for its answer; raises what it has raised."""
-        try:
-            answer = self._pipe.recv()
-        except (EOFError, OSError) as error:
-            raise self._lost() from error
-        if answer != DONE:
-            raise answer
-
-    def blame(self, error: Exception) -> None:
-        """Raises what ended this rank, if it has ended or is about to."""
-        if wait([self.sentinel, self._pipe], END_S):
-            try:
-                self.hear()
-            except Exception as cause:
-                raise cause from error
-
-    def end(self) -> None:
-        """End it, in good order if it heeds that."""
-        self._pipe.close()
-        self._process.join(END_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-
-    def _lost(self) -> RankLost:
-        self._process.join(END_S)
-        return RankLost(f"rank {self._rank} ended with exit code {self._process.exitcode}")
-
-
 def _check(configs: Sequence[TrainConfig], device: str, devices: int) -> None:
     if device not in BACKENDS:
         raise ValueError(f"device must be one of {', '.join(BACKENDS)}, but got {device!r}")
@@ -276,39 +182,3 @@ def _check(configs: Sequence[TrainConfig], device: str, devices: int) -> None:
     there = torch.cuda.device_count() if device == "cuda" else devices
     if devices > there:
         raise ValueError(f"devices={devices} were asked for, but there are {there} here")
-
-
-def _follow(pipe: Connection, job: _Job) -> None:
-    """What another rank does: what it is told, until rank 0 lets go of the pipe, or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all; rank 0 decides.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(job.threads)
-    if job.plugin is not None:
-        plugins.take(job.plugin)
-    try:
-        pipe.send(DONE)
-        run = job.run()
-        pipe.send(DONE)
-        while True:
-            name, arguments = pipe.recv()
-            getattr(run, name)(*arguments)
-            pipe.send(DONE)
-    except (EOFError, BrokenPipeError):
-        os._exit(0)  # Nothing here is worth the seconds that a device takes to be let go of.
-    except Exception as error:  # noqa: BLE001 - rank 0 raises it
-        traceback.print_exc(file=sys.stderr)
-        pipe.send(_portable(error))
-        os._exit(1)
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same, if it cannot be sent."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return torch.OutOfMemoryError(str(error))
-    return RuntimeError(f"{type(error).__name__}: {error}")
-
-
-def _end_with_parent() -> None:
-    parent: Any = multiprocessing.parent_process()
-    wait([parent.sentinel])
-    os._exit(1)

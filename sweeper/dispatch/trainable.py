@@ -42,9 +42,9 @@ from sweeper.storage.records import MetricKind
 from trainers import provenance
 from trainers.checkpoints import CheckpointError
 from trainers.config import from_dict
-from trainers.devices import RankLost
 from trainers.metrics import StepMetrics
 from trainers.optimizers import plugins
+from trainers.ranks import RankLost
 from trainers.runs import Run, reset_process, start
 from trainers.token_files import DataError
 
