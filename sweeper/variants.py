@@ -1,5 +1,7 @@
 """What each optimizer of a sweep has in it: its settings, its label, its values. Pure."""
 
+from collections.abc import Collection
+
 from sweeper.digits import written
 from sweeper.grids import axis_values, with_own_grid
 from sweeper.settings import known_settings, rule_among
@@ -14,10 +16,15 @@ def variant_settings(spec: SweepSpec, optimizer: OptimizerSpec) -> dict[str, Set
 
 def variant_label(spec: SweepSpec, optimizer: OptimizerSpec) -> str:
     """The label given, or else the optimizer's name and what it overrides but centres of axes."""
+    return shown_label(optimizer, swept(spec))
+
+
+def shown_label(optimizer: OptimizerSpec, hidden: Collection[str]) -> str:
+    """The label given, or else the optimizer's name and what it overrides but what is hidden."""
     shown = [
         f"{key}={value.tie if isinstance(value, Tie) else _text(value)}"
         for key, value in optimizer.overrides.items()
-        if key not in swept(spec)
+        if key not in hidden
     ]
     return optimizer.label or ", ".join([optimizer.name, *shown])
 

@@ -5,15 +5,17 @@ from typing import Any
 
 from sweeper.errors import InvalidRequest, Problem
 from sweeper.search.rounds import Searched
-from sweeper.spec import Grid
+from sweeper.spec import Grid, OptimizerSpec
+from sweeper.variants import shown_label
 
 
 def centred(body: Mapping[str, Any], found: Sequence[Searched]) -> dict[str, Any]:
     """A body that `spec.parse` takes, with the best values of each optimizer that was searched.
 
     What an optimizer or `base` says itself stays, and a swept hyperparameter gets no value, unless
-    it has multiples: these are of the best one. Values of the sweep's first scale count where
-    several were searched. Raises `InvalidRequest` if there is no value for any of the optimizers.
+    it has multiples: these are of the best one. Where an optimizer was searched several times, the
+    curve of its label counts, then that of the sweep's first scale. Raises `InvalidRequest` if
+    there is no value for any of the optimizers.
     """
     given = [_as_object(entry) for entry in body["optimizers"]]
     best = [_best(body, entry, found) for entry in given]
@@ -32,12 +34,17 @@ def _best(
 ) -> dict[str, float]:
     """The best values of one optimizer that neither the axes nor `base` have."""
     having = [each for each in found if each.optimizer == entry["name"] and each.best is not None]
-    scale = body.get("scales", ["nano"])[0]
-    nearest = next((each for each in having if each.scale == scale), next(iter(having), None))
+    scale, label = body.get("scales", ["nano"])[0], _label(body, entry)
+    nearest = max(having, key=lambda each: (each.label == label, each.scale == scale), default=None)
     if nearest is None or nearest.best is None:
         return {}
     kept = {*_swept(body, entry), *body.get("base", {})}
     return {name: value for name, value in nearest.best.values.items() if name not in kept}
+
+
+def _label(body: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    axes = [axis for axis in (body.get("axis"), body.get("second_axis")) if axis]
+    return shown_label(OptimizerSpec.model_validate(entry), [axis["parameter"] for axis in axes])
 
 
 def _nothing(given: Sequence[Mapping[str, Any]], found: Sequence[Searched]) -> str:
