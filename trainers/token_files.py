@@ -65,12 +65,13 @@ def read_manifest(folder: Path) -> Manifest:
     if files_sha256(manifest.files) != manifest.sha256:
         raise DataError(f"{MANIFEST} of data set '{folder.name}' has been altered")
     # The hash is over the files alone.
-    if type(manifest.vocabulary) is not int or not 1 <= manifest.vocabulary <= 2**32:
+    vocabulary, tokens = fields["vocabulary"], fields["tokens"]
+    if type(vocabulary) is not int or not 1 <= vocabulary <= 2**32:
         raise DataError(
             f"{MANIFEST} of data set '{folder.name}' must have a vocabulary from 1 to 2**32, "
-            f"but has {manifest.vocabulary!r}"
+            f"but has {vocabulary!r}"
         )
-    if not isinstance(manifest.tokens, Mapping) or manifest.tokens.keys() != manifest.files.keys():
+    if not isinstance(tokens, Mapping) or tokens.keys() != manifest.files.keys():
         raise DataError(
             f"{MANIFEST} of data set '{folder.name}' must have the tokens of each of its files"
         )
