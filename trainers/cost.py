@@ -1,20 +1,16 @@
 """What an optimizer costs in memory and arithmetic, measured on tensors without data."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.config import ModelConfig
+from trainers.counting import elements, of_update, without_numbers
 from trainers.functions import TrainingFunction
 from trainers.model import param_specs
 from trainers.optimizers import entry, registered
-from trainers.optimizers.base import Context, Optimizer, ParamRole
+from trainers.optimizers.base import Optimizer, ParamRole
 from trainers.scales import SCALES
 
 SCALE, VOCABULARY = "150m", 32_128
@@ -39,7 +35,7 @@ def cost(optimizer: str) -> Cost:
         words = chosen.extra_flops or "as the class has it"
         return Cost(state_bytes=chosen.state_bytes, extra_flops=words)
     built = without_data(optimizer, SCALES[SCALE].heads)
-    counted = chosen.extra_flops or f"{_operations(built)} per parameter"
+    counted = chosen.extra_flops or f"{_operations_per_parameter(built)} per parameter"
     kept = round(state_bytes(built, SCALES[SCALE].model(VOCABULARY)), 2)
     return Cost(state_bytes=kept, extra_flops=counted)
 
@@ -68,46 +64,12 @@ def state_bytes(optimizer: Optimizer, model: ModelConfig) -> float:
 
 def kept_bytes(optimizer: Optimizer, shape: tuple[int, ...], role: ParamRole | None) -> int:
     """Bytes of state that the optimizer keeps for one trial's tensor."""
-    state = optimizer.init(_without_data(shape), role)
+    state = optimizer.init(without_numbers(shape), role)
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
-def _operations(optimizer: Optimizer) -> int:
-    """Elements that one update writes, per element of a hidden matrix."""
-    value, role = _without_data(MATRIX), None if optimizer.elementwise else ParamRole.MLP
-    state = optimizer.init(value, role)
-    rate, grad = torch.ones(1, device="meta"), torch.empty_like(value)
-    with _CountElements() as count:
-        prepare = optimizer.prepare
-        shared = {} if prepare is None else prepare({"w": grad}, {"w": state}, {"w": value})
-        # A later step: the first one of some optimizers only makes their state.
-        optimizer.update(grad, state, value, Context(2, rate, rate, rate, role, shared))
-    elements: int = count.elements
-    return round(elements / value.numel())
-
-
-def _without_data(shape: tuple[int, ...]) -> Tensor:
-    return torch.empty(1, *shape, device="meta")
-
-
-class _CountElements(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the sizes of what operations return, unless that is a view."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.elements = 0
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Runs and counts one operation."""
-        del types
-        run: Callable[..., Any] = func
-        result = run(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and not func.is_view:
-            self.elements += result.numel()
-        return result
+def _operations_per_parameter(optimizer: Optimizer) -> int:
+    """Numbers that one update writes, per element of a hidden matrix."""
+    role = None if optimizer.elementwise else ParamRole.MLP
+    # A later step: the first one of some optimizers only makes their state.
+    return round(of_update(optimizer, MATRIX, role, 2, elements) / math.prod(MATRIX))

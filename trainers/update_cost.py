@@ -3,21 +3,20 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.assembly import build
 from trainers.config import TrainConfig, canonical_json, from_dict, to_dict
 from trainers.cost import kept_bytes
+from trainers.counting import elements, of_update, without_numbers
 from trainers.model import param_specs
 from trainers.optimizers import REGISTRY
-from trainers.optimizers.base import Context, Optimizer, ParamRole
+from trainers.optimizers.base import Optimizer, ParamRole
 
 Unit = tuple[tuple[int, ...], ParamRole | None]
 
@@ -54,12 +53,12 @@ def update_cost(config: TrainConfig) -> UpdateCost | None:
 @lru_cache(maxsize=1024)
 def _cost(identity: str) -> UpdateCost:
     config = from_dict(json.loads(identity))
-    values = {name: _without_data((), torch.float64) for name in config.hyperparameters}
+    values = {name: without_numbers((), torch.float64) for name in config.hyperparameters}
     optimizer = build(config, values)
     units = _units(config, optimizer)
     every = int(config.options.get("precondition_frequency", 1))
     # One of two steps in a row is the rare one; which of them is the optimizer's affair.
-    usual, rare = sorted(_operations(optimizer, units, 2 * every + i) for i in (0, 1))
+    usual, rare = sorted(_arithmetic(optimizer, units, 2 * every + i) for i in (0, 1))
     kept = sum(kept_bytes(optimizer, shape, role) * n for (shape, role), n in units.items())
     curvature = optimizer.curvature
     return UpdateCost(
@@ -77,47 +76,18 @@ def _units(config: TrainConfig, optimizer: Optimizer) -> Mapping[Unit, int]:
     return Counter(units)
 
 
-def _operations(optimizer: Optimizer, units: Mapping[Unit, int], step: int) -> float:
-    rate, total = _without_data(()), 0.0
-    for (shape, role), times in units.items():
-        value, grad = _without_data(shape), _without_data(shape)
-        state = optimizer.init(value, role)
-        with _CountOperations() as count:
-            prepare = optimizer.prepare
-            shared = {} if prepare is None else prepare({"w": grad}, {"w": state}, {"w": value})
-            optimizer.update(grad, state, value, Context(step, rate, rate, rate, role, shared))
-        operations: float = count.operations
-        total += times * operations
-    return total
+def _arithmetic(optimizer: Optimizer, units: Mapping[Unit, int], step: int) -> float:
+    return sum(
+        times * of_update(optimizer, shape, role, step, _operations)
+        for (shape, role), times in units.items()
+    )
 
 
-def _without_data(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.empty(1, *shape, dtype=dtype, device="meta")
-
-
-class _CountOperations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the arithmetic of what is run."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.operations = 0.0
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Runs and counts one operation."""
-        del types
-        run: Callable[..., Any] = func
-        result = run(*args, **(kwargs or {}))
-        name = func._schema.name.removesuffix("_")
-        if name in _PRODUCTS:
-            self.operations += 2 * result.numel() * args[_PRODUCTS[name]].shape[-1]
-        elif name in _DECOMPOSITIONS:
-            self.operations += _DECOMPOSITIONS[name] * args[0].numel() * args[0].shape[-1]
-        elif isinstance(result, Tensor) and not func.is_view:
-            self.operations += result.numel()
-        return result
+def _operations(operation: Any, arguments: tuple[Any, ...], result: Any) -> float:
+    name = operation._schema.name.removesuffix("_")
+    if name in _PRODUCTS:
+        return float(2 * result.numel() * arguments[_PRODUCTS[name]].shape[-1])
+    if name in _DECOMPOSITIONS:
+        matrix = arguments[0]
+        return float(_DECOMPOSITIONS[name] * matrix.numel() * matrix.shape[-1])
+    return elements(operation, arguments, result)
