@@ -31,6 +31,13 @@ ELEMENTWISE_BYTES = 12
 UNKNOWN_STATE_BYTES = 16.0
 """Per parameter, of an optimizer that is not built in: more than most keep."""
 
+GRADIENT_BYTES = 8
+"""Per parameter, beside what a part of a batch needs: gradients of those before, and its own."""
+USABLE = 0.9
+"""Of the memory that a process may have: the rest is lost between blocks."""
+MOST_SEQUENCES = 2**16 - 1
+"""Of all trials at once: kernels of attention count them in a dimension of CUDA's grid."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
@@ -83,6 +90,14 @@ def fitting_micro_batch(
             return 0
         micro_batch = (micro_batch + 1) // 2
     return micro_batch
+
+
+def device_micro_batch(config: TrainConfig, size: int, memory_bytes: float) -> int:
+    """Sequences at once of a run on a device with so much memory for it: one, if none fits."""
+    gradients = GRADIENT_BYTES * size * config.model.num_parameters()
+    usable = USABLE * memory_bytes - gradients
+    fitting = fitting_micro_batch(config, size, usable, on_cpu=False)
+    return max(1, min(fitting, MOST_SEQUENCES // size))
 
 
 def _token_bytes(model: ModelConfig, precision: Precision) -> float:

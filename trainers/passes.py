@@ -10,17 +10,10 @@ import torch
 from torch import Tensor
 
 from trainers.config import TrainConfig
-from trainers.memory import fitting_micro_batch
+from trainers.memory import device_micro_batch
 from trainers.model import Params
 from trainers.network import Labels, Network
 from trainers.programs import PLAIN, first_line
-
-GRADIENT_BYTES = 8
-"""Per parameter, beside what a part of a batch needs: gradients of those before, and its own."""
-USABLE = 0.9
-"""Of the memory that a process may have: the rest is lost between blocks."""
-MOST_SEQUENCES = 2**16 - 1
-"""Of all trials at once: kernels of attention count them in a dimension of CUDA's grid."""
 
 Result = TypeVar("Result")
 
@@ -31,10 +24,7 @@ def automatic(config: TrainConfig, trials: int, device: torch.device) -> int:
     """Sequences at once of a run, its parameters and states being there: on a CPU all."""
     if device.type == "cpu":
         return config.batch_size
-    gradients = GRADIENT_BYTES * trials * config.model.num_parameters()
-    usable = USABLE * _memory_bytes(device) - gradients
-    fitting = fitting_micro_batch(config, trials, usable, on_cpu=False)
-    return max(1, min(fitting, MOST_SEQUENCES // trials))
+    return device_micro_batch(config, trials, _memory_bytes(device))
 
 
 def half(size: int) -> int:

@@ -22,8 +22,8 @@ from tests.trainers.test_operations import ORDINARY
 from trainers import probe
 from trainers.config import Precision, TrainConfig
 from trainers.loop import StackRun
+from trainers.memory import MOST_SEQUENCES
 from trainers.optimizers import REGISTRY, plugins
-from trainers.passes import MOST_SEQUENCES
 from trainers.runs import Run, start
 
 pytestmark = [

@@ -11,7 +11,7 @@ from benchmarks.live import Live
 from tests.trainers.builders import tiny_config
 from trainers.config import ModelConfig, Precision, TrainConfig
 from trainers.loop import StackRun
-from trainers.memory import fitting_micro_batch, stack_memory
+from trainers.memory import MOST_SEQUENCES, device_micro_batch, fitting_micro_batch, stack_memory
 from trainers.scales import SCALES
 
 MODEL = ModelConfig(width=64, layers=2, heads=2, sequence_length=64, vocabulary=256)
@@ -105,6 +105,13 @@ def test_the_micro_batch_is_the_largest_half_that_fits(data_dir: Path) -> None:
     assert fitting_micro_batch(config, 3, whole - 1) == 24
     assert fitting_micro_batch(config, 3, third) == 12
     assert fitting_micro_batch(config, 3, 1e6) == 0
+
+
+def test_on_a_device_it_is_what_fits_and_what_attention_can_count(data_dir: Path) -> None:
+    (config,) = stack(data_dir, 1, batch_size=2048)
+    found = [device_micro_batch(config, 128, memory_bytes) for memory_bytes in (1e6, 3e10, 1e15)]
+    assert found[0] == 1
+    assert 1 < found[1] < found[2] == MOST_SEQUENCES // 128
 
 
 def test_the_study_at_150m_fits_one_large_gpu_in_parts_of_its_batch(data_dir: Path) -> None:

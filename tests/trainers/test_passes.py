@@ -1,6 +1,5 @@
 """Batches in parts: the same losses, and what happens when memory runs out."""
 
-import dataclasses
 import logging
 import weakref
 from dataclasses import dataclass, field
@@ -11,13 +10,12 @@ import torch
 from torch import Tensor
 
 from tests.trainers.builders import tiny_config, tiny_model
-from trainers import passes
 from trainers.config import TrainConfig
 from trainers.loop import StackRun
 from trainers.metrics import StepMetrics
 from trainers.model import Params, init_params
 from trainers.network import Network
-from trainers.passes import MOST_SEQUENCES, Passes, automatic
+from trainers.passes import Passes, automatic
 
 CPU = torch.device("cpu")
 
@@ -142,15 +140,3 @@ def test_a_part_has_a_sequence(data_dir: Path, size: int) -> None:
 def test_on_a_cpu_the_batch_is_whole(data_dir: Path) -> None:
     config = tiny_config(data_dir)
     assert automatic(config, 3, CPU) == config.batch_size
-
-
-def test_on_a_device_it_is_what_fits_and_what_attention_can_count(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = dataclasses.replace(tiny_config(data_dir), batch_size=2048)
-    found = []
-    for memory_bytes in (1e6, 1e9, 1e15):
-        monkeypatch.setattr(passes, "_memory_bytes", lambda device, there=memory_bytes: there)
-        found.append(automatic(config, 128, torch.device("cuda")))
-    assert found[0] == 1
-    assert 1 < found[1] < found[2] == MOST_SEQUENCES // 128
