@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from sweeper.dispatch.processes import pid_space, process_start
 from sweeper.dispatch.stop import Stop
 from sweeper.errors import Conflict, Fenced, SweeperError
 from sweeper.storage.queue import Queue
@@ -24,27 +24,8 @@ _log = logging.getLogger(__name__)
 def this_process() -> Owner:
     """Who takes over here."""
     pid = os.getpid()
-    return Owner(host=socket.gethostname(), pid=pid, started=process_start(pid) or 0.0)
-
-
-def process_start(pid: int) -> float | None:
-    """When a process of this host started, in the system's ticks; None if there is none such."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None if Path("/proc/self").exists() or not _exists(pid) else 0.0
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else float(fields[19])
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    started = process_start(pid) or 0.0
+    return Owner(host=socket.gethostname(), pid=pid, started=started, pid_space=pid_space())
 
 
 @dataclass
@@ -63,7 +44,7 @@ class Observer:
 
 
 def _has_ended(owner: Owner) -> bool:
-    return owner.host == socket.gethostname() and process_start(owner.pid) != owner.started
+    return owner.pid_space == pid_space() and process_start(owner.pid) != owner.started
 
 
 def acquire(store: Queue, stop: Stop) -> int | None:

@@ -136,6 +136,8 @@ class Report:
     steps: int
     host: str
     pid: int
+    pid_space: str = ""
+    """Within which the pid names the worker."""
     rows: tuple[Row, ...] = ()
     results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     checkpoint: str | None = None

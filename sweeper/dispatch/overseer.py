@@ -3,13 +3,14 @@
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sweeper.dispatch.control import Verdict
+from sweeper.dispatch.processes import pid_space
 from sweeper.dispatch.running import Running, RunningStacks
 from sweeper.dispatch.stop import Stop
 from sweeper.errors import Fenced, SweeperError
@@ -71,20 +72,23 @@ class Overseer:
             look()
         running = self._running.all()
         if running:
-            self._end_hung(running)
+            end_hung(running, self._limit_s)
         back = self._stop.reason if self._stop.is_set() else None
         rows = self._store.control(self._epoch) if running and back is None else []
         verdicts = {(row.stack_id, row.attempt): _verdict(row) for row in rows}
         if running:  # Whether it is news or not: a control actor that was restarted knows nothing.
             control.publish.remote(verdicts, back)
 
-    def _end_hung(self, running: tuple[Running, ...]) -> None:
-        now, here = time.monotonic(), socket.gethostname()
-        for stack in running:
-            is_silent = stack.silent_s(now) > self._limit_s
-            if is_silent and not stack.was_hung and stack.host == here:
-                _log.warning("stack %d makes no progress: ending it", stack.claim.stack_id)
-                stack.was_hung = True
+
+def end_hung(stacks: Sequence[Running], limit_s: float) -> None:
+    """Kill the workers of this machine that have been silent for longer than that."""
+    now, here = time.monotonic(), pid_space()
+    for stack in stacks:
+        is_silent = stack.silent_s(now) > limit_s
+        if is_silent and not stack.was_hung and stack.pid_space == here:
+            _log.warning("stack %d makes no progress: ending it", stack.claim.stack_id)
+            stack.was_hung = True
+            with suppress(ProcessLookupError):
                 os.kill(stack.pid, signal.SIGKILL)
 
 

@@ -22,6 +22,7 @@ class Running:
     step: int = 0
     host: str = ""
     pid: int = 0
+    pid_space: str = ""
     started_at: float | None = None
     first_step: int = 0
     had_last_word: bool = False
@@ -85,6 +86,7 @@ class RunningStacks:
                 running.started_at, running.first_step = now, report.step
             running.moved_at, running.step = now, report.step
             running.host, running.pid = report.host, report.pid
+            running.pid_space = report.pid_space
             return running
 
     def end(self, tune_trial_id: str) -> Running | None:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from sweeper.dispatch.leadership import process_start
+from sweeper.dispatch.processes import process_start
 
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

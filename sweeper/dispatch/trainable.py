@@ -34,6 +34,7 @@ from sweeper.dispatch.messages import (
     work_from_json,
 )
 from sweeper.dispatch.objects import StoreUnreachable
+from sweeper.dispatch.processes import pid_space
 from sweeper.dispatch.scratch import FULL_DISK
 from sweeper.dispatch.stopwatch import Stopwatch
 from sweeper.dispatch.watchdog import Watchdog, hung_file
@@ -83,6 +84,7 @@ class _Session:
             steps=work.configs[0]["steps"],
             host=socket.gethostname(),
             pid=os.getpid(),
+            pid_space=pid_space(),
             provenance=_provenance(work),
         )
         self._stopwatch = Stopwatch(work.configs[0]["eval_sequences"])

@@ -132,6 +132,8 @@ class Owner:
     host: str
     pid: int
     started: float
+    pid_space: str = ""
+    """Within which its pid names one process: hosts and containers may be of one name."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 import os
-import socket
+from dataclasses import replace
 
-from sweeper.dispatch.leadership import STILL_S, Observer, process_start, this_process
+from sweeper.dispatch.leadership import STILL_S, Observer, this_process
+from sweeper.dispatch.processes import process_start
 from sweeper.storage.records import DispatcherRow, Owner
 
 ELSEWHERE = Owner(host="another.host.invalid", pid=1, started=1.0)
@@ -38,8 +39,13 @@ def test_a_process_of_this_host_is_gone_at_once_when_it_has_ended() -> None:
     here = this_process()
     assert here.pid == os.getpid()
     assert not Observer().is_gone(DispatcherRow(epoch=1, beat=0, owner=here))
-    reused = Owner(host=socket.gethostname(), pid=here.pid, started=here.started - 1)
+    reused = replace(here, started=here.started - 1)
     assert Observer().is_gone(DispatcherRow(epoch=1, beat=0, owner=reused))
+
+
+def test_a_process_of_another_machine_or_container_of_the_same_name_is_judged_by_its_beat() -> None:
+    there = replace(this_process(), pid=2**22 + 1, pid_space="another boot pid:[1]")
+    assert not Observer().is_gone(DispatcherRow(epoch=1, beat=0, owner=there))
 
 
 def test_the_start_of_a_process_that_is_not_there_is_unknown() -> None:

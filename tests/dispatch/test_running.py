@@ -1,13 +1,20 @@
+import subprocess
+import sys
+import time
+from typing import Any
+
 import pytest
 
 from sweeper.dispatch.messages import Progress, Report
+from sweeper.dispatch.overseer import end_hung
+from sweeper.dispatch.processes import pid_space
 from sweeper.dispatch.running import Running, RunningStacks, remaining_costs
 from sweeper.storage.records import Claim
 
 CLAIM = Claim(stack_id=1, attempt=1, epoch=1, members=(), threads=1)
 
 
-def stack(**fields: float) -> Running:
+def stack(**fields: Any) -> Running:
     running = Running(claim=CLAIM, cpus=1, gpus=0, cost_s=100.0, steps=100)
     for name, value in fields.items():
         setattr(running, name, value)
@@ -48,3 +55,16 @@ def test_a_stack_ends_once_and_is_not_heard_of_after() -> None:
     assert stacks.end("a") is None
     assert stacks.heard("a", report(6)) is None
     assert stacks.all() == ()
+
+
+def test_a_silent_worker_is_killed_where_its_pid_names_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as worker:
+        silent = {"started_at": 0.0, "moved_at": time.monotonic() - 100.0, "pid": worker.pid}
+        elsewhere, here = stack(**silent, pid_space="elsewhere"), stack(**silent)
+        here.pid_space = pid_space()
+        end_hung([elsewhere], limit_s=90.0)
+        end_hung([here], limit_s=110.0)
+        assert (elsewhere.was_hung, here.was_hung, worker.poll()) == (False, False, None)
+        end_hung([here, stack(**silent | {"pid": 2**22 + 1}, pid_space=pid_space())], limit_s=90.0)
+        assert here.was_hung
+        assert worker.wait(60) == -9
