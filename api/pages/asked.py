@@ -15,13 +15,13 @@ def axes(spec: Mapping[str, Any]) -> str:
 
 
 def axis_range(spec: Mapping[str, Any]) -> str:
-    """Lowest and highest value of the first axis, own ones of optimizers included."""
+    """Lowest and highest value of the first axis, own ones of optimizers included, and its zero."""
     if spec.get("search"):
         return f"search of {spec['search']['trials']}"
     grids = [spec["axis"], *(o for o in spec["optimizers"] if isinstance(o, Mapping))]
     values = [number for grid in grids for number in _numbers(grid, "values", "low", "high")]
     if values:
-        return _from_to(values)
+        return ("0, " if spec["axis"].get("zero") else "") + _from_to(values)
     multiples = [number for grid in grids for number in _numbers(grid, "multiples")]
     return f"{_from_to(multiples)} times the centre"
 

@@ -67,9 +67,11 @@ def short(number: float | None, digits: int = 2) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time in its two largest units."""
+    """A length of time in its two largest units; below a second, one digit of it."""
     if seconds is None:
         return DASH
+    if seconds < 1:
+        return f"{seconds:.1g} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

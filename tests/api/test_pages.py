@@ -81,6 +81,7 @@ def names(text: str) -> list[str]:
     [
         ({}, "1e-4 to 0.1"),
         ({"optimizers": ["adamw", {"name": "sgd", "values": [10.0, 0.0]}]}, "0 to 10"),
+        ({"axis": SPEC["axis"] | {"zero": True}}, "0, 1e-4 to 0.1"),
         ({"axis": {"parameter": "lr", "multiples": [0.1, 1, 10]}}, "0.1 to 10 times the centre"),
     ],
 )

@@ -32,7 +32,15 @@ def test_values_are_written_as_the_study_does(number: float | None, written: str
 
 @pytest.mark.parametrize(
     ("seconds", "written"),
-    [(0.4, "0 s"), (59, "59 s"), (61, "1 min 01 s"), (3660, "1 h 01 min"), (None, words.DASH)],
+    [
+        (0, "0 s"),
+        (0.04, "0.04 s"),
+        (0.43, "0.4 s"),
+        (59, "59 s"),
+        (61, "1 min 01 s"),
+        (3660, "1 h 01 min"),
+        (None, words.DASH),
+    ],
 )
 def test_lengths_of_time_have_two_units(seconds: float | None, written: str) -> None:
     assert words.duration(seconds) == written
