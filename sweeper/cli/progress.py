@@ -43,11 +43,22 @@ def follow(client: Client, sweep_id: str) -> Json:
     return sweep
 
 
+def say_state(client: Client, sweep: Json) -> None:
+    """How far a sweep is, and why the last trial that failed did."""
+    say(f"{sweep['name']}: {sweep['state']}, {counts(sweep)}")
+    if sweep["points"]["failed"]:
+        say(f"the last failure: {_last_message(client, sweep['id'], 'trial_failed')}")
+
+
 def _why_paused(client: Client, sweep_id: str) -> str:
-    events = client.past_events(sweep_id)
-    reasons = [event["message"] for event in events if event["kind"] == PAUSED]
     # Somebody may have let it go on meanwhile, but then it had been paused before.
-    return f"paused: {reasons[-1]}" if reasons else PAUSED
+    reason = _last_message(client, sweep_id, PAUSED)
+    return f"paused: {reason}" if reason else PAUSED
+
+
+def _last_message(client: Client, sweep_id: str, kind: str) -> str:
+    events = client.past_events(sweep_id)
+    return next((e["message"] for e in reversed(events) if e["kind"] == kind), "")
 
 
 @contextmanager

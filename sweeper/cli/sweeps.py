@@ -162,7 +162,7 @@ def show(
         if as_json:
             print_json(numbers.as_json(client, sweep))
             return
-        say(f"{sweep['name']}: {sweep['state']}, {progress.counts(sweep)}")
+        progress.say_state(client, sweep)
         numbers.print_summary(client, sweep)
 
 
@@ -225,7 +225,7 @@ def follow_to_end(client: Client, sweep_id: str, as_json: bool) -> None:
     else:
         numbers.print_summary(client, sweep)
     if sweep["state"] != "done":
-        say(f"{sweep['name']}: {sweep['state']}, {progress.counts(sweep)}")
+        progress.say_state(client, sweep)
         raise typer.Exit(FAILURES)
 
 

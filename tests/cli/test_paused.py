@@ -1,4 +1,4 @@
-"""Following a sweep that is paused: why is said, and the command ends."""
+"""A sweep that is paused, or whose trials fail: why is said, and the command ends."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def test_a_full_disk_ends_the_watching_with_its_reason(served: Served, tmp_path: Path) -> None:
     with Client(served.url) as client:
         sweep_id = client.submit(TINY)["id"]
-    _fill_disk(served.home)
+    _fail(served.home, FailureKind.DISK_FULL, "no space left")
     watched = run_sweeper("watch", sweep_id, "--json", "--url", served.url, cwd=tmp_path)
     assert watched.returncode == output.FAILURES
     assert "paused: disk_full: no space left" in watched.stderr
@@ -34,12 +34,22 @@ def test_a_full_disk_ends_the_watching_with_its_reason(served: Served, tmp_path:
     assert json.loads(watched.stdout)["sweep"]["state"] == "paused"
 
 
-def _fill_disk(home: Path) -> None:
+def test_the_last_failure_is_told_with_its_reason(served: Served, tmp_path: Path) -> None:
+    with Client(served.url) as client:
+        sweep_id = client.submit(TINY)["id"]
+    _fail(served.home, FailureKind.USER_ERROR, "ValueError: no such thing")
+    shown = run_sweeper("show", sweep_id, "--url", served.url, cwd=tmp_path)
+    told = shown.stderr.splitlines()[1]
+    assert told.startswith("the last failure: trial ")
+    assert "failed, user_error: ValueError: no such thing" in told
+
+
+def _fail(home: Path, kind: FailureKind, message: str) -> None:
+    """Claim a trial and let it fail."""
     with open_store(f"sqlite:///{home / 'sweeper.db'}") as store:
         epoch = store.queue.take_over(None, Owner(host="here", pid=1, started=1.0))
-        free = store.queue.free_trials()
-        alike = [trial.id for trial in free if trial.stack_key == free[0].stack_key]
-        claim = store.queue.claim_new(epoch, alike, threads=1)
+        chosen = store.queue.free_trials()[0].id
+        claim = store.queue.claim_new(epoch, [chosen], threads=1)
         assert claim is not None
-        failure = Failure(kind=FailureKind.DISK_FULL, message="no space left")
+        failure = Failure(kind=kind, message=message)
         assert store.queue.fail(epoch, claim.stack_id, claim.attempt, failure) is not None
