@@ -12,11 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 STOP_S = 60
+PATIENCE_MS = 30_000
+"""How long a page may take where other work goes on: it waits thrice what its last look took."""
+expect.set_options(timeout=PATIENCE_MS)
 
 # Runs before any script of the page, so that no violation is missed.
 WATCH_POLICY = """
@@ -88,7 +91,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, base_url: str) -> Iterator[BrowserContext]:
     opened = browser.new_context(base_url=base_url, viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(PATIENCE_MS)
     opened.add_init_script(WATCH_POLICY)
     yield opened
     opened.close()
