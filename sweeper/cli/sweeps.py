@@ -17,10 +17,12 @@ from sweeper.errors import NotFound
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end, as `watch` does.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would train.")]
 
-
 Confirm = Annotated[
     bool, typer.Option("--confirm", help="Even if it takes longer than the service's limit.")
 ]
+
+
+STATES = "queued, running, paused, done, done_with_failures or cancelled"
 
 
 @contextmanager
@@ -117,7 +119,7 @@ def preview(
 
 
 def ls(
-    state: Annotated[str | None, typer.Option(help="Only sweeps in this state.")] = None,
+    state: Annotated[str | None, typer.Option(help=f"Only sweeps that are {STATES}.")] = None,
     search: Annotated[str | None, typer.Option(help="Only names that contain this.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only sweeps with this tag.")] = None,
     archived: Annotated[
