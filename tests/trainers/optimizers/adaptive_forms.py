@@ -64,7 +64,7 @@ def factors(
         for i in range(rows):
             for j in range(columns):
                 m[i][j] = momentum * m[i][j] + (1 - momentum) * g[i][j]
-                v = r[i] * c[j] / (sum(r) / rows) / (1 - beta2 ** calls[0])
+                v = r[i] * c[j] / (sum(r) / rows) / (1 - beta2 ** calls[0]) if sum(r) else 0.0
                 d[i][j] = m[i][j] / (1 - momentum ** calls[0]) / (math.sqrt(v) + eps)
         return d
 

@@ -149,7 +149,8 @@ def prodigy(
                 s[i][j] = memory * s[i][j] + (1 - memory) * lr * d**2 * g[i][j]
                 ratio = m[i][j] / (math.sqrt(v[i][j]) + d * eps)
                 following[i][j] = w[i][j] * (1 - lr * decay) - lr * d * ratio
-        d = max(d, d_coef * r / sum(abs(x) for row in s for x in row))
+        length = sum(abs(x) for row in s for x in row)
+        d = max(d, d_coef * r / length) if length else d
         return following
 
     return step

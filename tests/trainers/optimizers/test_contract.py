@@ -1,5 +1,7 @@
 """What every optimizer of the registry must hold, row by row."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -55,7 +57,52 @@ def test_every_optimizer_has_a_row() -> None:
 @pytest.mark.parametrize("member", [0, 1])
 def test_twenty_steps_equal_plain_loops(name: str, role: ParamRole, member: int) -> None:
     """With clipping, schedule and decay: `w *= 1 - lr * decay`, then `w -= lr * d`."""
-    shape, weight_decay, limit = SHAPES[role], 0.1, 1.5
+    assert_plain_loops(name, role, member, grads_of(SHAPES[role]), limit=1.5)
+
+
+def late(grads: list[Tensor]) -> list[Tensor]:
+    """Nothing in the first five steps."""
+    return [torch.zeros_like(g) for g in grads[:5]] + grads[5:]
+
+
+def sparse(grads: list[Tensor]) -> list[Tensor]:
+    """Never anything in every other row and output, as of tokens that do not occur."""
+    for grad in grads:
+        grad[:, ::2] = 0
+        grad[..., ::2] = 0
+    return grads
+
+
+def huge(grads: list[Tensor]) -> list[Tensor]:
+    return [1e12 * grad for grad in grads]
+
+
+def of_rank_one(grads: list[Tensor]) -> list[Tensor]:
+    return [g[:, :, :1] * g[:, :1] if g.dim() == 3 else g for g in grads]
+
+
+Kind = Callable[[list[Tensor]], list[Tensor]]
+
+FREE_DIRECTIONS: dict[Kind, set[str]] = {
+    of_rank_one: {"soap", "shampoo", "shampoo_squared"},
+    sparse: {"soap", "shampoo", "shampoo_squared"},
+    late: {"soap"},
+}
+"""Whose directions without a gradient are anybody's choice, or all but zero and divided by that."""
+
+
+@every_optimizer
+@pytest.mark.parametrize("role", [ParamRole.MLP, ParamRole.LAST_LAYER, ParamRole.NORM])
+@pytest.mark.parametrize("kind", [late, sparse, huge, of_rank_one])
+def test_unusual_gradients_equal_plain_loops(name: str, role: ParamRole, kind: Kind) -> None:
+    if role is ParamRole.NORM or name not in FREE_DIRECTIONS.get(kind, ()):
+        assert_plain_loops(name, role, 1, kind(grads_of(SHAPES[role])), limit=1e300)
+
+
+def assert_plain_loops(
+    name: str, role: ParamRole, member: int, grads: list[Tensor], *, limit: float
+) -> None:
+    shape, weight_decay = SHAPES[role], 0.1
     optimizer = build(name, settings(name))
     value = torch.ones(2, *shape, dtype=torch.float64)
     state = optimizer.init(value, role)
@@ -69,7 +116,7 @@ def test_twenty_steps_equal_plain_loops(name: str, role: ParamRole, member: int)
     oracle = case.rule_of(role)(rows, columns, **own, **case.fixed)
     expected = [[1.0] * columns for _ in range(rows)]
 
-    for step, grad in enumerate(grads_of(shape), 1):
+    for step, grad in enumerate(grads, 1):
         lr = PEAK * warmup_cosine(step, STEPS, schedule)[0].item()
         factor = clip_factors(norms(grad.flatten(1)), torch.tensor([limit, limit]))
         clipped = grad * factor.view(2, *[1] * len(shape))
