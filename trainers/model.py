@@ -3,7 +3,8 @@
 `K` trials, `B` sequences, `T` positions, `M = B T` rows, `D` width, `N` heads, `H` head width, `F
 = 4 D` hidden, `V` vocabulary. The study's architecture (arXiv 2407.07972,
 optimizers-llm@a1f8a3f): LayerNorm with scale only, rotary positions, full causal attention, GELU,
-untied embeddings, no biases.
+untied embeddings, no biases. In bf16 products and attention are; the residual stream stays in fp32,
+where the study's is in bf16, as it casts all parameters (`fsdp.precision: mixed`).
 """
 
 import math
