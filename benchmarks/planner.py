@@ -22,11 +22,11 @@ from typing import Any
 import torch
 
 from sweeper.dispatch.cluster import MEMORY
+from sweeper.effective import effective_config
 from sweeper.planning.machine import Machine
 from sweeper.planning.sizing import best_size
 from sweeper.planning.speeds import Measurement, Speed, Speeds, shape_key
 from sweeper.planning.stacking import finish_times, plan
-from sweeper.settings import effective_config
 from sweeper.storage.records import FreeTrial
 from trainers.config import TrainConfig, stack_key, to_dict
 from trainers.data import prepare_embedded

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from sweeper.effective import effective_config
 from sweeper.errors import InvalidRequest, Problem
 from sweeper.rules.check import check
 from sweeper.settings import (
     axis_parameters,
     combination_problem,
-    effective_config,
     hyperparameters,
     number_problem,
     own_settings,

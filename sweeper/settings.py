@@ -1,19 +1,15 @@
-"""What can be set on a run, by name: ranges, choices, and the effective configuration."""
+"""What can be set on a run, by name: ranges and choices, and what is wrong with a value."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from sweeper.digits import written
 from sweeper.spec import Setting, Tie
 from trainers import optimizers, parameterisation
 from trainers.config import (
     SCHEDULE_HYPERPARAMETERS,
-    DataConfig,
-    DecayConvention,
     Hyperparameter,
-    ModelConfig,
     Option,
     Parameterisation,
     Precision,
@@ -23,7 +19,6 @@ from trainers.config import (
     under_convention,
 )
 from trainers.functions import STAND_INS, TrainingFunction
-from trainers.scales import ARCHITECTURES, SCALES
 
 
 def _up_to(high: float, help: str, *, default: float = 0.0) -> Hyperparameter:
@@ -97,7 +92,7 @@ def axis_parameters(optimizer: str, schedule: ScheduleName) -> Mapping[str, Rule
 def known_settings(optimizer: str) -> Mapping[str, Rule | tuple[str, ...]]:
     """Everything that `base` and overrides may name for the optimizer: a range or the choices."""
     rules: dict[str, Rule | tuple[str, ...]] = dict(hyperparameters(optimizer))
-    choices = dict(CHOICES) if _has_own_decay(optimizer) else {**CHOICES, **DECAY_CHOICES}
+    choices = dict(CHOICES) if has_own_decay(optimizer) else {**CHOICES, **DECAY_CHOICES}
     of_the_run: dict[str, Rule | tuple[str, ...]] = {
         **RUN_NUMBERS,
         **choices,
@@ -122,7 +117,8 @@ def _unread(optimizer: str) -> frozenset[str]:
     return frozenset({"schedule", *unread, *without_batch, *in_tokens, *of_the_model})
 
 
-def _has_own_decay(optimizer: str) -> bool:
+def has_own_decay(optimizer: str) -> bool:
+    """Whether weight decay is the optimizer's own affair, under no convention of ours."""
     chosen = optimizers.registered(optimizer)
     return isinstance(chosen, TrainingFunction) or chosen.own_decay
 
@@ -206,104 +202,3 @@ def width_problem(config: TrainConfig) -> str | None:
     if isinstance(chosen, TrainingFunction):
         return None
     return parameterisation.problem(config.optimizer, chosen, config.model)
-
-
-def effective_config(
-    *,
-    optimizer: str,
-    scale: str,
-    architecture: str,
-    settings: Mapping[str, Setting],
-    seed: int,
-    data: DataConfig,
-) -> TrainConfig:
-    """The run that valid settings describe: defaults filled in, whatever has no effect left out."""
-    size, variant = SCALES[scale], ARCHITECTURES[architecture]
-    model = _model(size.model(data.vocabulary, variant.qk_norm), settings)
-    batch_size = _whole(settings, "batch_size", _times(settings, "batch_multiple", size.batch_size))
-    schedule = schedule_of(optimizer, settings)
-    values = _effective(optimizer, schedule, settings, z_loss=variant.z_loss)
-    chosen = optimizers.registered(optimizer)
-    config = TrainConfig(
-        optimizer=optimizer,
-        model=model,
-        data=data,
-        steps=_steps(
-            settings,
-            size.default_steps(model, batch_size),
-            model.num_parameters(embeddings=False),
-            batch_size * model.sequence_length,
-        ),
-        batch_size=batch_size,
-        hyperparameters=values,
-        options=_options(optimizer, settings),
-        decay_convention=_decay_convention(optimizer, values, settings),
-        optimizer_version=chosen.version,
-        schedule=schedule,
-        precision=cast(Precision, settings.get("precision", size.precision)),
-        seed=seed,
-        eval_sequences=_whole(settings, "eval_sequences", size.eval_sequences),
-    )
-    return chosen.effective(config) if isinstance(chosen, TrainingFunction) else config
-
-
-def _model(usual: ModelConfig, settings: Mapping[str, Setting]) -> ModelConfig:
-    """The scale's and the architecture's model, but for what the settings say."""
-    return replace(
-        usual,
-        qk_norm=cast(QkNorm, settings.get("qk_norm", usual.qk_norm)),
-        tied_embeddings=bool(settings.get("tied_embeddings", usual.tied_embeddings)),
-        parameterisation=parameterisation_of(settings),
-        **{name: _whole(settings, name, getattr(usual, name)) for name in WIDTHS},
-    )
-
-
-def _steps(
-    settings: Mapping[str, Setting], default: int, parameters: int, tokens_per_step: int
-) -> int:
-    if "tokens" in settings:
-        return max(1, round(cast(float, settings["tokens"]) / tokens_per_step))
-    if "tokens_per_parameter" in settings:
-        ratio = cast(float, settings["tokens_per_parameter"])
-        return max(1, round(ratio * parameters / tokens_per_step))
-    return _whole(settings, "steps", _times(settings, "length_multiple", default))
-
-
-def _whole(settings: Mapping[str, Setting], name: str, default: int) -> int:
-    return int(cast(float, settings.get(name, default)))
-
-
-def _times(settings: Mapping[str, Setting], name: str, default: int) -> int:
-    return max(1, round(cast(float, settings.get(name, 1)) * default))
-
-
-def _options(optimizer: str, settings: Mapping[str, Setting]) -> dict[str, int | str | bool]:
-    known = optimizers.options(optimizer)
-    chosen = {name: settings.get(name, option.default) for name, option in known.items()}
-    return {
-        name: bool(value) if known[name].is_switch else int(cast(float, value))
-        for name, value in chosen.items()
-    }
-
-
-def _decay_convention(
-    optimizer: str, values: Mapping[str, float], settings: Mapping[str, Setting]
-) -> DecayConvention:
-    """What the settings choose; without decay it has no effect, and is the default."""
-    if _has_own_decay(optimizer):
-        return "own"
-    chosen = settings.get("decay_convention", "independent")
-    return cast(DecayConvention, chosen) if values.get("weight_decay") else "independent"
-
-
-def _effective(
-    optimizer: str, schedule: ScheduleName, settings: Mapping[str, Setting], *, z_loss: float
-) -> dict[str, float]:
-    defaults = {name: rule.default for name, rule in hyperparameters(optimizer).items()}
-    chosen: dict[str, Any] = dict(defaults)
-    if "z_loss" not in optimizers.registered(optimizer).hyperparameters:
-        chosen["z_loss"] = z_loss
-    chosen |= {name: value for name, value in settings.items() if name in defaults}
-    tied = {name: value.tie for name, value in chosen.items() if isinstance(value, Tie)}
-    chosen |= {name: chosen[target] for name, target in tied.items()}
-    return {name: float(chosen[name]) for name in optimizers.hyperparameters(optimizer, schedule)}

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from sweeper.settings import effective_config
+from sweeper.effective import effective_config
 from trainers.config import DataConfig, TrainConfig
 from trainers.optimizers import REGISTRY
 from trainers.update_cost import UpdateCost, update_cost
