@@ -42,8 +42,9 @@ class ForecastOut(Out):
     device_hours: float = Field(description="of GPUs where there are any, else of CPU cores")
     wall_hours: float
     source: Literal["measured", "model", "both"] = Field(description="where the times come from")
-    rounds_points: int = Field(description="that bracketing and refinement may add, beyond those")
-    rounds_hours: float = Field(description="device-hours of these, at the mean of the new trials")
+    rounds_hours: float = Field(
+        description="device-hours of what rounds may add, a point as a new trial"
+    )
 
 
 class PreviewOut(Out):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeper.errors import InvalidRequest, NeedsConfirmation, Problem
-from sweeper.expand import expand, expand_candidates, optimizers_of
+from sweeper.expand import expand, expand_candidates
 from sweeper.planning.forecast import Forecast, forecast
 from sweeper.planning.machine import Machine
 from sweeper.planning.speeds import Speeds, shape_key
@@ -116,11 +116,12 @@ def preview(spec: SweepSpec, expansion: Expansion, known: Collection[str], queue
     machine = queue.machine()
     one_of_each = {trial.stack_key: trial.config for trial in new}.values()
     measured = queue.speeds({shape_key(config) for config in one_of_each})
+    may_add = most_points(spec)
     speeds = Speeds(machine or Machine(cpus=os.cpu_count() or 1), measured)
     return Preview(
         variants=expansion.variants,
         points=len(expansion.points),
-        may_add=_most_added(spec),
+        may_add=may_add,
         total=len(expansion.trials),
         new=len(new),
         shared=len(expansion.trials) - len(new),
@@ -131,25 +132,19 @@ def preview(spec: SweepSpec, expansion: Expansion, known: Collection[str], queue
             new,
             speeds,
             machine_known=machine is not None,
-            rounds_points=most_points(spec),
+            may_add=may_add,
         ),
     )
 
 
-def _most_added(spec: SweepSpec) -> int:
-    budget = sum(rounds.budget for rounds in (spec.extend, spec.refine) if rounds is not None)
-    curves = sum(not optimizer.inert for optimizer in optimizers_of(spec))
-    return budget * curves * len(spec.seeds)
-
-
 def refuse_if_large(found: Preview, limit_hours: float) -> None:
     """Raise `NeedsConfirmation` for more device-hours than the limit, those of rounds included."""
-    further, hours = found.forecast.rounds_points, found.forecast.device_hours
+    hours = found.forecast.device_hours
     if hours + found.forecast.rounds_hours <= limit_hours:
         return
     rounds = (
-        f"; its rounds may add {further} points, {found.forecast.rounds_hours:.3g} hours more"
-        if further
+        f"; its rounds may add {found.may_add} points, {found.forecast.rounds_hours:.3g} hours more"
+        if found.may_add
         else ""
     )
     kind = "GPU-hours" if found.forecast.machine.gpus else "core-hours"

@@ -54,10 +54,8 @@ class Forecast:
     device_hours: float
     wall_hours: float
     source: Source
-    rounds_points: int = 0
-    """Points that bracketing and refinement may add, beyond those."""
     rounds_hours: float = 0.0
-    """Device-hours of these, if each takes what the new trials take on average."""
+    """Device-hours of the points that rounds may add, if each takes what a new trial does."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def forecast(
     speeds: Speeds,
     *,
     machine_known: bool,
-    rounds_points: int = 0,
+    may_add: int = 0,
 ) -> Forecast:
     """How the new trials of an expansion would be trained; rounds may add so many points to it."""
     wanted = [_Wanted(n, trial.stack_key, trial.config) for n, trial in enumerate(new)]
@@ -105,8 +103,7 @@ def forecast(
         device_hours=device_hours,
         wall_hours=max(finish_times(seconds, slots)) / HOUR_S,
         source=_source(kinds),
-        rounds_points=rounds_points,
-        rounds_hours=rounds_points * device_hours / max(1, len(new)),
+        rounds_hours=may_add * device_hours / max(1, len(new)),
     )
 
 

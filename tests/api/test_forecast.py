@@ -108,11 +108,11 @@ def test_rounds_count_for_the_limit(store: Store, data_dir: Path) -> None:
     with TestClient(probe, base_url=BASE_URL) as client:
         found = client.post("/api/v1/sweeps/preview", json=thinking).json()
     forecast = found["forecast"]
-    assert forecast["rounds_points"] == 8 * 2
+    assert found["may_add"] == 8 * 2
     limit = forecast["device_hours"] + forecast["rounds_hours"] / 2
     settings = Settings(database=store.url, data_dir=data_dir, confirm_above_hours=limit)
     with TestClient(create_app(store, settings), base_url=BASE_URL) as client:
         refused = client.post("/api/v1/sweeps", json=thinking)
         assert refused.status_code == 428
-        assert f"its rounds may add {forecast['rounds_points']} points" in refused.json()["detail"]
+        assert f"its rounds may add {found['may_add']} points" in refused.json()["detail"]
         assert client.post("/api/v1/sweeps", json=SPEC).status_code == 201

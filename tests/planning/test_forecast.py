@@ -67,11 +67,9 @@ def test_gpus_share_the_stacks_and_what_does_not_fit_is_told() -> None:
 
 def test_what_rounds_may_add_is_told_apart() -> None:
     expansion = expanded(**VALUES)
-    found = forecast(
-        expansion, expansion.trials, Speeds(TWO_CORES), machine_known=True, rounds_points=21
-    )
+    found = forecast(expansion, expansion.trials, Speeds(TWO_CORES), machine_known=True, may_add=21)
     assert found.rounds_hours == pytest.approx(3 * found.device_hours)
-    assert dataclasses.replace(found, rounds_points=0, rounds_hours=0) == of()
+    assert dataclasses.replace(found, rounds_hours=0) == of()
 
 
 def test_nothing_new_takes_nothing() -> None:
