@@ -251,7 +251,8 @@ def _reason(seeds: Sequence[SeedLoss]) -> str | None:
     if any(loss.outcome == "diverged" for loss in finished):
         return "a seed diverged: the spread of the others would say too little"
     if len(finished) < 2:
-        return f"{len(finished)} finished seeds: an interval needs two"
+        there = "there is one" if finished else "there is none"
+        return f"an interval needs two finished seeds, and {there}"
     return None
 
 

@@ -165,9 +165,9 @@ def _undecided(reason: str | None) -> Verdict:
 
 
 def _seeds_in_words(more: int | None) -> str:
-    return (
-        f"needs more than {MOST_SEEDS} seeds" if more is None else f"needs about {more} more seeds"
-    )
+    if more is None:
+        return f"needs more than {MOST_SEEDS} seeds"
+    return f"needs about {more} more {'seed' if more == 1 else 'seeds'}"
 
 
 def _seeds_needed(difference: float, deviation: float, margin: float, family: int) -> int | None:
