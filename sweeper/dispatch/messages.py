@@ -18,7 +18,7 @@ class Timing:
 
     checkpoint_s: float = 20.0
     report_s: float = 2.0
-    """A report costs worker and dispatcher about ten milliseconds of a core each."""
+    """Every report takes its time from the cores that train: see `benchmarks/sweep.py`."""
     progress_limit_s: float = 600.0
     """A step that takes longer is hung; the worker ends itself."""
     grace_s: float = 30.0
